@@ -1,0 +1,287 @@
+"""The data that flows through the stages, frozen and without I/O.
+
+All offsets are half-open and count Unicode code points of `Article.text`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rag.errors import CitationError
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of code points."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of cleaned text that stands unchanged in the extracted source.
+
+    `text[start : start + length] == extracted[source_start : source_start + length]`.
+    """
+
+    start: int
+    source_start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of an extracted file: `extracted[start:end]`, without line breaks around it.
+
+    `kind` is "heading", "item" (of a list) or "paragraph" where the format says so, and "line" where nothing is known
+    (a line of a plain-text dump). `link_density` is the share of its characters that stand in links, 0 to 1.
+    """
+
+    start: int
+    end: int
+    kind: Literal["paragraph", "heading", "item", "line"] = "line"
+    link_density: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What a file says before cleaning: its text with the markup gone, cut into blocks, and its own metadata.
+
+    `metadata` holds only what the file declares (front matter, page metadata), by the names title, date, author,
+    source, language, url and whatever else front matter says.
+    """
+
+    text: str
+    blocks: tuple[Block, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[int, ...] = ()  # where each page of a paged document begins in `text`
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Cleaned text: the kept blocks parted by a blank line, which of them are headings, and the way back."""
+
+    text: str
+    headings: tuple[Span, ...]
+    source_map: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One article of the archive.
+
+    `text` is the cleaned, canonical text: paragraphs parted by a blank line, headings among them. `id` is stable: it
+    comes from the path in the corpus. `title` is the article's first words where no title is known; every other
+    unknown is None.
+    """
+
+    id: str
+    title: str
+    text: str
+    path: str
+    text_sha256: str
+    source: str | None = None
+    date: dt.date | None = None
+    language: str | None = None
+    url: str | None = None
+    author: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    headings: tuple[Span, ...] = ()
+    pages: tuple[int, ...] = ()  # where each page of a paged document begins; empty for others
+    source_map: tuple[Segment, ...] = ()
+
+    @property
+    def sample(self) -> bool:
+        """Whether this is a sample article, which must not pass for journalism."""
+        return bool(self.metadata.get("sample"))
+
+    def page_at(self, offset: int) -> int | None:
+        """The page (from 1) on which `offset` stands; None where the document has no pages."""
+        page = None
+        for number, start in enumerate(self.pages, 1):
+            if start <= offset:
+                page = number
+        return page
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known about the article, without its text."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "source": self.source,
+            "date": self.date.isoformat() if self.date else None,
+            "language": self.language,
+            "url": self.url,
+            "author": self.author,
+            "path": self.path,
+            "text_sha256": self.text_sha256,
+            "sample": self.sample,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an article: where it stands, and in which paragraph (from 0)."""
+
+    start: int
+    end: int
+    paragraph: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A few consecutive sentences of one article, small enough to be about one thing.
+
+    `context` is what an embedding needs to place the passage (headline, subheading, date, who "he" is). It is never
+    part of what is quoted.
+    """
+
+    article: Article
+    start: int
+    end: int
+    sentences: tuple[Sentence, ...]
+    context: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that retrieval found, with its score (higher is better)."""
+
+    passage: Passage
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        passage = self.passage
+        return {
+            "article": passage.article.to_dict(),
+            "start": passage.start,
+            "end": passage.end,
+            "text": passage.text,
+            "score": round(self.score, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An exact quotation: always `article.text[start:end] == quote`.
+
+    Raises:
+        CitationError: if the span does not hold the quote. A citation cannot be made otherwise.
+    """
+
+    number: int
+    article: Article
+    start: int
+    end: int
+    quote: str
+    context: str
+    also_in: tuple[Article, ...] = ()
+
+    def __post_init__(self) -> None:
+        found = self.article.text[self.start : self.end] if 0 <= self.start < self.end else ""
+        if not found or found != self.quote:
+            raise CitationError(
+                f"{self.article.path}[{self.start}:{self.end}] holds {found[:60]!r}, not the quotation "
+                f"{self.quote[:60]!r}; take the quotation from the article's text by its offsets"
+            )
+
+    @property
+    def page(self) -> int | None:
+        """The page (from 1) of a paged document on which the quotation begins."""
+        return self.article.page_at(self.start)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "article": self.article.to_dict(),
+            "start": self.start,
+            "end": self.end,
+            "quote": self.quote,
+            "context": self.context,
+            "page": self.page,
+            "also_in": [article.to_dict() for article in self.also_in],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of an answer, the numbers of the citations it rests on, and whether they support it."""
+
+    text: str
+    citations: tuple[int, ...]
+    supported: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"text": self.text, "citations": list(self.citations), "supported": self.supported}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the archive answers.
+
+    `confidence` is the calibrated probability (0 to 1) that the first quotation answers the question, also when
+    nothing was found. `nearest` holds what came closest when nothing was found; it is never called an answer.
+    `timings` are milliseconds per stage.
+    """
+
+    question: str
+    found: bool
+    text: str
+    language: str
+    confidence: float
+    statements: tuple[Statement, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    nearest: tuple[Hit, ...] = ()
+    method: str = "quotes"
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data, ready for JSON."""
+        return {
+            "question": self.question,
+            "found": self.found,
+            "text": self.text,
+            "language": self.language,
+            "confidence": round(self.confidence, 4),
+            "statements": [statement.to_dict() for statement in self.statements],
+            "citations": [citation.to_dict() for citation in self.citations],
+            "nearest": [hit.to_dict() for hit in self.nearest],
+            "method": self.method,
+            "timings": {stage: round(ms, 2) for stage, ms in self.timings.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step of an answer under way: "hits" (nearest first), then "statement" for each, then the whole "answer"."""
+
+    kind: Literal["hits", "statement", "answer"]
+    data: tuple[Hit, ...] | Statement | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync changed: counts of articles, and the files it skipped with the reason."""
+
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "added": self.added,
+            "updated": self.updated,
+            "removed": self.removed,
+            "unchanged": self.unchanged,
+            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+        }

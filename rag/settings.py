@@ -1,0 +1,188 @@
+"""What can be set from outside, each setting declared once: its name, its default, its help.
+
+A setting is an environment variable `ON_RECORD_<NAME>`; a `.env` file in the working directory may hold it too, and
+the environment wins. This is the only module that reads `os.environ`. Stages never see `Settings`: they take plain
+arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from dotenv import dotenv_values
+
+from rag.errors import SettingsError
+
+PREFIX = "ON_RECORD_"
+BUNDLED_MODEL = "bundled"
+
+_PACKAGE = Path(__file__).resolve().parent
+_log = logging.getLogger(__name__)
+
+
+def _default_home() -> Path:
+    return platformdirs.user_data_path("on-record", appauthor=False)
+
+
+def _default_corpus() -> Path:
+    """The starter corpus: inside an installed package, or beside the package in a checkout."""
+    installed = _PACKAGE / "_corpus"
+    return installed if installed.is_dir() else _PACKAGE.parent / "corpus"
+
+
+def _path(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # "~nobody/…": there is no such user
+        raise ValueError("a path whose ~ names a known user") from None
+
+
+def _host(value: str) -> str:
+    if re.search(r"[\s/,]", value):
+        raise ValueError("one address or host name, such as 127.0.0.1")
+    return value
+
+
+def _port(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or int(value) > 65535:
+        raise ValueError("a whole number from 0 to 65535 (0: any free port)")
+    return int(value)
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    if not hosts or any(re.search(r"[\s/]", host) for host in hosts):
+        raise ValueError("host names parted by commas, without http:// and without a path")
+    return hosts
+
+
+def _root_path(value: str) -> str:
+    path = value.rstrip("/")
+    if path and not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+        raise ValueError("a path that begins with a slash, such as /archive")
+    return path
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _meta(help: str, parse: Callable[[str], Any], shown: str) -> dict[str, Any]:
+    return {"help": help, "parse": parse, "shown": shown}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of On Record. `load()` makes one from the environment; tests and programs may make their own."""
+
+    home: Path = field(
+        default_factory=_default_home,
+        metadata=_meta("Folder that holds the indexes.", _path, "the user's data folder"),
+    )
+    corpus: Path = field(
+        default_factory=_default_corpus,
+        metadata=_meta("Folder of the articles.", _path, "the starter corpus"),
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=_meta("Address on which the chat listens.", _host, "`127.0.0.1`"),
+    )
+    port: int = field(
+        default=7860,
+        metadata=_meta("Port on which the chat listens; 0 takes any free one.", _port, "`7860`"),
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        default=("localhost", "127.0.0.1", "[::1]"),
+        metadata=_meta(
+            "Host names under which browsers may reach the chat, parted by commas. Requests to any other are refused.",
+            _hosts,
+            "`localhost,127.0.0.1,[::1]`",
+        ),
+    )
+    root_path: str = field(
+        default="",
+        metadata=_meta("Path under which a reverse proxy serves the chat, such as `/archive`.", _root_path, "none"),
+    )
+    embed_model: str = field(
+        default=BUNDLED_MODEL,
+        metadata=_meta(
+            "Embedding model: `bundled` (multilingual-e5-small), or a sentence-transformers model by name or folder.",
+            _text,
+            f"`{BUNDLED_MODEL}`",
+        ),
+    )
+
+    @property
+    def index_path(self) -> Path:
+        """The folder of the index of this corpus: each corpus has its own below `home`."""
+        corpus = self.corpus.expanduser().resolve()
+        name = re.sub(r"[^a-z0-9]+", "-", corpus.name.lower()).strip("-")[:40] or "corpus"
+        digest = hashlib.sha256(os.fsencode(corpus)).hexdigest()[:8]
+        return self.home.expanduser().absolute() / f"{name}-{digest}"
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting `name`."""
+    return PREFIX + name.upper()
+
+
+def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings from `environ` (by default the process environment) and, below it, from `env_file`.
+
+    An empty value counts as not set. Neither the environment nor the file is changed.
+
+    Raises:
+        SettingsError: a value cannot be used, or `env_file` cannot be read.
+    """
+    given = {**_read_env_file(env_file), **(os.environ if environ is None else environ)}
+    known = {variable(item.name): item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name in sorted(name for name in given if name.startswith(PREFIX)):
+        value = given[name].strip()
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            _log.warning("%s is not a setting and is ignored%s", name, f"; did you mean {near[0]}?" if near else "")
+        elif value:
+            try:
+                values[known[name].name] = known[name].metadata["parse"](value)
+            except ValueError as error:
+                raise SettingsError(
+                    f"{name} is {value!r}, expected {error}; correct it in the environment or in .env"
+                ) from None
+    return Settings(**values)
+
+
+def _read_env_file(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    try:
+        # No interpolation: a "$" in a path stays a "$".
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error}), expected lines such as {variable('port')}=7860 in UTF-8; "
+            "correct it or remove it"
+        ) from None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def describe() -> str:
+    """The table of all settings as Markdown, as it stands in the README."""
+    rows = [
+        f"| `{variable(item.name)}` | {item.metadata['shown']} | {item.metadata['help']} |" for item in fields(Settings)
+    ]
+    return "\n".join(["| Setting | Default | What it does |", "| --- | --- | --- |", *rows])
+
+
+def colour_wanted() -> bool:
+    """Whether the terminal may be coloured: not with NO_COLOR set (to anything), nor on a dumb terminal."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
