@@ -1,0 +1,270 @@
+"""The two search indexes: vectors in Chroma (through llama-index) and words in Tantivy.
+
+Both are derived from the catalog and may be thrown away. Chroma keeps one collection a language, since a metadata
+filter costs it a hundred times more than a collection of its own. Nothing outside this module knows either library.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from rag.catalog import UNKNOWN_LANGUAGE, StoredPassage
+from rag.errors import ArchiveIndexError
+from rag.terms import name_forms, text_forms
+
+# Languages for which Tantivy has both a stemmer and stop words; in any other, words match as they are written.
+_STEMMED = {
+    "da": "danish",
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ru": "russian",
+    "sv": "swedish",
+}
+_PLAIN = "plain"
+_PREFIX = "passages-"  # of the names of the collections
+
+
+@lru_cache
+def _analyzer(stemmer: str | None) -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    builder = builder.filter(tantivy.Filter.remove_long(60)).filter(tantivy.Filter.lowercase())
+    if stemmer:
+        builder = builder.filter(tantivy.Filter.stopword(stemmer)).filter(tantivy.Filter.stemmer(stemmer))
+    return builder.filter(tantivy.Filter.ascii_fold()).build()
+
+
+def _analysis(language: str | None) -> str:
+    return language if language in _STEMMED else _PLAIN
+
+
+@lru_cache(maxsize=8192)
+def stems(text: str, language: str | None) -> tuple[str, ...]:
+    """The stemmed words of a text, without stop words, in order. Plain words where we have no stemmer."""
+    return tuple(_analyzer(_STEMMED.get(language or "")).analyze(text))
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("article", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
+    for name in (*_STEMMED, _PLAIN):
+        builder.add_text_field(f"body_{name}", tokenizer_name=f"stem_{name}", index_option="freq")
+    # Forms are made by terms.py and parted by spaces; Tantivy only stores them.
+    for name in ("forms", "names"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+    return builder.build()
+
+
+class Index:
+    """The indexes below the folder `path`. One process at a time may write to them."""
+
+    def __init__(self, path: Path) -> None:
+        import chromadb
+        from chromadb.config import Settings
+
+        self._chroma_path, self._tantivy_path = path / "chroma", path / "tantivy"
+        try:
+            self._client = chromadb.PersistentClient(
+                str(self._chroma_path), settings=Settings(anonymized_telemetry=False, allow_reset=True)
+            )
+            self._collections = {item.name.removeprefix(_PREFIX): item for item in self._client.list_collections()}
+            self._tantivy_path.mkdir(parents=True, exist_ok=True)
+            self._words = tantivy.Index(_schema(), path=str(self._tantivy_path))
+        except Exception as error:  # both libraries raise bare and Rust exceptions on damaged files
+            raise ArchiveIndexError(
+                f"the search indexes in {path} cannot be opened ({type(error).__name__}: {str(error)[:200]}); "
+                "they can be made again from the catalog with: python -m rag sync --rebuild"
+            ) from error
+        for name in (*_STEMMED, _PLAIN):
+            self._words.register_tokenizer(f"stem_{name}", _analyzer(_STEMMED.get(name)))
+        self._words.reload()
+        self._stores: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Close both indexes; Chroma's files stay open otherwise."""
+        self._client.close()
+        self._stores.clear()
+
+    @staticmethod
+    def destroy(path: Path) -> None:
+        """Remove the files of both indexes below `path`, for making them again. Not while they are open."""
+        for name in ("chroma", "tantivy"):
+            shutil.rmtree(path / name, ignore_errors=True)
+
+    def vectors_held(self) -> int:
+        """How many vectors Chroma holds, in all languages."""
+        return sum(collection.count() for collection in self._collections.values())
+
+    def words_held(self) -> int:
+        """How many passages Tantivy holds."""
+        return int(self._words.searcher().num_docs)
+
+    # Writing
+
+    def add(self, items: Sequence[StoredPassage]) -> None:
+        """Index these passages; one that is there already is replaced."""
+        from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+
+        self.remove((item.id, _language(item)) for item in items)
+        by_language: dict[str, list[StoredPassage]] = {}
+        for item in items:
+            by_language.setdefault(_language(item), []).append(item)
+        for language, group in by_language.items():
+            nodes = []
+            for item in group:
+                article = item.passage.article
+                node = TextNode(
+                    id_=item.id,
+                    text=item.passage.text,
+                    metadata=node_metadata(item),
+                    embedding=item.vectors[0].tolist(),
+                )
+                node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=article.id)
+                nodes.append(node)
+            self._store(language, create=True).add(nodes)
+        writer = self._words.writer(heap_size=64_000_000, num_threads=1)
+        for item in items:
+            text = f"{item.passage.context}\n{item.passage.text}"
+            writer.add_document(
+                tantivy.Document(
+                    id=item.id,
+                    article=item.passage.article.id,
+                    language=_language(item),
+                    forms=" ".join(text_forms(text)),
+                    names=" ".join(name_forms(text)),
+                    **{f"body_{_analysis(item.passage.article.language)}": text},
+                )
+            )
+        writer.commit()
+        writer.wait_merging_threads()
+        self._words.reload()
+
+    def remove(self, items: Iterable[tuple[str, str]]) -> None:
+        """Take passages, given as (id, language), out of both indexes; unknown ones are passed over."""
+        by_language: dict[str, list[str]] = {}
+        for passage_id, language in items:
+            by_language.setdefault(language, []).append(passage_id)
+        if not by_language:
+            return
+        for language, ids in by_language.items():
+            if language in self._collections:
+                self._collections[language].delete(ids=ids)
+        writer = self._words.writer(heap_size=16_000_000, num_threads=1)
+        for ids in by_language.values():
+            for passage_id in ids:
+                writer.delete_documents_by_term("id", passage_id)
+        writer.commit()
+        writer.wait_merging_threads()
+        self._words.reload()
+
+    def _store(self, language: str, *, create: bool = False) -> Any:
+        """llama-index's vector store over the collection of a language; None where there is none."""
+        from llama_index.vector_stores.chroma import ChromaVectorStore
+
+        if language not in self._stores:
+            if language not in self._collections:
+                if not create:
+                    return None
+                # Cosine is not the default; and without a function of its own Chroma would fetch a model.
+                self._collections[language] = self._client.create_collection(
+                    f"{_PREFIX}{language}", metadata={"hnsw:space": "cosine"}, embedding_function=None
+                )
+            self._stores[language] = ChromaVectorStore(chroma_collection=self._collections[language])
+        return self._stores[language]
+
+    # Asking
+
+    def nearest(self, vector: Sequence[float], language: str, limit: int) -> list[tuple[str, float]]:
+        """The ids of the passages in `language` whose vectors are nearest, with their cosine, best first."""
+        from llama_index.core.vector_stores.types import VectorStoreQuery
+
+        store = self._store(language)
+        if store is None:
+            return []
+        found = store.query(VectorStoreQuery(query_embedding=list(vector), similarity_top_k=limit))
+        # llama-index reports exp(-distance), and Chroma's cosine distance is 1 - cosine.
+        return [(node_id, 1 + math.log(score)) for node_id, score in zip(found.ids, found.similarities, strict=True)]
+
+    def matching(
+        self,
+        *,
+        stemmed: Collection[str],
+        forms: Collection[str],
+        language: str,
+        limit: int,
+        articles: Collection[str] | None = None,
+    ) -> list[tuple[str, float]]:
+        """The ids of the passages in `language` that hold these words, with their BM25 score, best first.
+
+        `stemmed` are stems in that language, `forms` are spellings of names and numbers; `articles`, where given, are
+        the ids of those that may answer.
+        """
+        schema, body = self._words.schema, f"body_{_analysis(language)}"
+        wanted = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, body, stem, "freq")) for stem in stemmed]
+        wanted += [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "forms", form, "basic")) for form in forms]
+        if not wanted:
+            return []
+        must = [
+            tantivy.Query.boolean_query(wanted),
+            tantivy.Query.const_score_query(tantivy.Query.term_query(schema, "language", language, "basic"), 0.0),
+        ]
+        if articles is not None:
+            allowed = tantivy.Query.term_set_query(schema, "article", list(articles))
+            must.append(tantivy.Query.const_score_query(allowed, 0.0))
+        searcher = self._words.searcher()
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must])
+        return [(searcher.doc(address)["id"][0], score) for score, address in searcher.search(query, limit).hits]
+
+    def rarity(self, term: str, language: str | None = None) -> float:
+        """How telling a term is: BM25's inverse document frequency (Robertson and Zaragoza 2009, section 3.3), >= 0.
+
+        `term` is a stem where `language` is given, else a form.
+        """
+        searcher = self._words.searcher()
+        field = f"body_{_analysis(language)}" if language else "forms"
+        held = searcher.doc_freq(field, term)
+        return math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+
+    def knows(self, form: str, *, as_name: bool = False) -> bool:
+        """Whether any passage holds this form (written like a name)."""
+        return bool(self._words.searcher().doc_freq("names" if as_name else "forms", form))
+
+    def names_beginning(self, prefix: str) -> list[tuple[str, int]]:
+        """The forms written like names that begin with `prefix`, with the number of passages that hold each."""
+        return self._words.searcher().terms_with_prefix("names", prefix)
+
+
+def _language(item: StoredPassage) -> str:
+    return item.passage.article.language or UNKNOWN_LANGUAGE
+
+
+def node_metadata(item: StoredPassage) -> dict[str, Any]:
+    """What a llama-index node says of its passage; offsets are code points of the article's text."""
+    article = item.passage.article
+    return {
+        "article_id": article.id,
+        "title": article.title,
+        "source": article.source,
+        "date": article.date.isoformat() if article.date else None,
+        "language": article.language,
+        "url": article.url,
+        "path": article.path,
+        "start": item.passage.start,
+        "end": item.passage.end,
+    }

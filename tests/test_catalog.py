@@ -1,0 +1,124 @@
+"""The store of truth: what goes in comes out, and nothing removed stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.catalog import Catalog, FileRecord, StoredPassage
+from rag.errors import ArchiveIndexError
+from rag.records import Article, Passage, Segment, Sentence, Span
+
+DIM = 4
+
+
+def make(path: str = "a.md", text: str = "Heading\n\nOne fact. Another fact.", **known: object) -> Article:
+    values = {
+        "id": path.replace(".", "-"),
+        "title": "Title",
+        "text": text,
+        "path": path,
+        "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "headings": (Span(0, 7),),
+        "source_map": (Segment(0, 3, len(text)),),
+        "metadata": {"sample": True, "facts_from": ["Bright"]},
+        **known,
+    }
+    return Article(**values)  # type: ignore[arg-type]
+
+
+def passage(article: Article) -> StoredPassage:
+    text = article.text
+    sentences = (Sentence(9, 18, 1), Sentence(19, len(text), 1))
+    vectors = np.arange(12, dtype=np.float32).reshape(3, DIM) / 16
+    return StoredPassage(f"{article.id}:9:x", Passage(article, 9, len(text), sentences, "Title"), vectors)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog(tmp_path / "catalog.sqlite3", dim=DIM)
+    yield opened
+    opened.close()
+
+
+def test_an_article_comes_back_as_it_was(catalog: Catalog) -> None:
+    article = make(date=dt.date(2025, 10, 13), language="nl", source="Bright", author="A", url="https://example.org/a")
+    catalog.put_article(article, [passage(article)])
+    assert catalog.article(article.id) == article
+    assert catalog.articles() == [article]
+
+
+def test_unknown_metadata_stays_unknown(catalog: Catalog) -> None:
+    article = make()
+    catalog.put_article(article, [])
+    found = catalog.article(article.id)
+    assert found is not None
+    assert (found.date, found.source, found.author, found.url, found.language) == (None,) * 5
+
+
+def test_a_passage_comes_back_with_its_vectors(catalog: Catalog) -> None:
+    article = make(language="nl")
+    stored = passage(article)
+    catalog.put_article(article, [stored])
+    (found,) = catalog.passages([stored.id, "unknown"])
+    assert found.passage == stored.passage
+    assert np.array_equal(found.vectors, stored.vectors)
+    assert catalog.languages() == {"nl": 1}
+
+
+def test_replacing_an_article_leaves_no_old_passage_and_tells_the_indexes(catalog: Catalog) -> None:
+    article = make()
+    stored = passage(article)
+    catalog.put_article(article, [stored])
+    catalog.settle([stored.id], [])
+    catalog.put_article(make(title="New title"), [])
+    assert catalog.passages([stored.id]) == []
+    assert catalog.pending() == ([], [(stored.id, "und")])
+    found = catalog.article(article.id)
+    assert found is not None
+    assert found.title == "New title"
+
+
+def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(KeyError), catalog.transaction():
+        catalog.put_article(make(), [])
+        raise KeyError
+    assert catalog.count() == 0
+
+
+def test_filters_take_dates_inclusively_and_leave_the_undated_out(catalog: Catalog) -> None:
+    for day in (1, 2, 3):
+        catalog.put_article(make(f"{day}.md", date=dt.date(2025, 1, day), source="S"), [])
+    catalog.put_article(make("0.md", source="T"), [])
+    assert catalog.allowed(since=dt.date(2025, 1, 2)) == ["2-md", "3-md"]
+    assert catalog.allowed(until=dt.date(2025, 1, 2)) == ["1-md", "2-md"]
+    assert catalog.allowed(sources=["T"]) == ["0-md"]
+    assert catalog.allowed(sources=[]) == []
+    assert catalog.undated() == 1
+
+
+def test_removing_a_file_removes_its_article(catalog: Catalog) -> None:
+    catalog.put_file("a.md", FileRecord("s", 1, 2, None, ""), {5, 6})
+    catalog.put_article(make(), [])
+    assert catalog.lines() == {"a.md": {5, 6}}
+    assert catalog.remove_file("a.md")
+    assert (catalog.files(), catalog.articles(), catalog.lines()) == ({}, [], {})
+
+
+def test_a_file_that_is_no_database_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite3").write_text("not a database, only text that is long enough to be looked at")
+    with pytest.raises(ArchiveIndexError, match="rag sync"):
+        Catalog(tmp_path / "catalog.sqlite3", dim=DIM)
+
+
+def test_what_is_written_is_on_disk(tmp_path: Path, catalog: Catalog) -> None:
+    catalog.put_article(make(), [])
+    other = sqlite3.connect(tmp_path / "catalog.sqlite3")
+    assert other.execute("SELECT count(*) FROM articles").fetchone() == (1,)
+    other.close()
