@@ -32,14 +32,15 @@ __all__ = [
     "ask",
 ]
 
+if not TYPE_CHECKING:  # a type checker would take any name from it
 
-def __getattr__(name: str) -> Any:
-    """Import the assistant when it is first asked for: `import rag` and `--help` stay quick."""
-    if name in ("Assistant", "ask"):
-        from rag import assistant
+    def __getattr__(name: str) -> Any:
+        """Import the assistant when it is first asked for: `import rag` and `--help` stay quick."""
+        if name in ("Assistant", "ask"):
+            from rag import assistant
 
-        return getattr(assistant, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(assistant, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

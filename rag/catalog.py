@@ -153,7 +153,8 @@ class Catalog:
 
     def skipped(self) -> list[tuple[str, str]]:
         """The files that could not become articles, with the reason."""
-        return [tuple(row) for row in self._rows("SELECT path, reason FROM files WHERE reason NOT NULL ORDER BY path")]
+        rows = self._rows("SELECT path, reason FROM files WHERE reason NOT NULL ORDER BY path")
+        return [(path, reason) for path, reason in rows]
 
     # Articles and passages
 
@@ -213,7 +214,22 @@ class Catalog:
             "source_map FROM articles WHERE revision = ?",
             (revision,),
         )
-        article_id, title, text, path, text_sha256, source, date, language, url, author, metadata, headings, pages, source_map = row
+        (
+            article_id,
+            title,
+            text,
+            path,
+            text_sha256,
+            source,
+            date,
+            language,
+            url,
+            author,
+            metadata,
+            headings,
+            pages,
+            source_map,
+        ) = row
         return Article(
             id=article_id,
             title=title,
@@ -299,7 +315,7 @@ class Catalog:
     def pending(self) -> tuple[list[str], list[tuple[str, str]]]:
         """Ids of the passages to index, and (id, language) of those to take out of the indexes."""
         added = [row[0] for row in self._rows("SELECT id FROM passages WHERE NOT indexed ORDER BY rowid")]
-        removed = [tuple(row) for row in self._rows("SELECT passage_id, language FROM removed")]
+        removed = [(row[0], row[1]) for row in self._rows("SELECT passage_id, language FROM removed")]
         return added, removed
 
     def indexed(self) -> int:

@@ -80,7 +80,7 @@ class Index:
 
         self._chroma_path, self._tantivy_path = path / "chroma", path / "tantivy"
         try:
-            self._client = chromadb.PersistentClient(
+            self._client: Any = chromadb.PersistentClient(
                 str(self._chroma_path), settings=Settings(anonymized_telemetry=False, allow_reset=True)
             )
             self._collections = {item.name.removeprefix(_PREFIX): item for item in self._client.list_collections()}
@@ -95,6 +95,7 @@ class Index:
             self._words.register_tokenizer(f"stem_{name}", _analyzer(_STEMMED.get(name)))
         self._words.reload()
         self._stores: dict[str, Any] = {}
+        self._rarities: dict[tuple[str, str], float] = {}
 
     def close(self) -> None:
         """Close both indexes; Chroma's files stay open otherwise."""
@@ -153,7 +154,7 @@ class Index:
             )
         writer.commit()
         writer.wait_merging_threads()
-        self._words.reload()
+        self._reload()
 
     def remove(self, items: Iterable[tuple[str, str]]) -> None:
         """Take passages, given as (id, language), out of both indexes; unknown ones are passed over."""
@@ -171,7 +172,11 @@ class Index:
                 writer.delete_documents_by_term("id", passage_id)
         writer.commit()
         writer.wait_merging_threads()
+        self._reload()
+
+    def _reload(self) -> None:
         self._words.reload()
+        self._rarities.clear()
 
     def _store(self, language: str, *, create: bool = False) -> Any:
         """llama-index's vector store over the collection of a language; None where there is none."""
@@ -236,10 +241,12 @@ class Index:
 
         `term` is a stem where `language` is given, else a form.
         """
-        searcher = self._words.searcher()
         field = f"body_{_analysis(language)}" if language else "forms"
-        held = searcher.doc_freq(field, term)
-        return math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+        if (field, term) not in self._rarities:
+            searcher = self._words.searcher()
+            held = searcher.doc_freq(field, term)
+            self._rarities[field, term] = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+        return self._rarities[field, term]
 
     def knows(self, form: str, *, as_name: bool = False) -> bool:
         """Whether any passage holds this form (written like a name)."""

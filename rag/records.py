@@ -6,6 +6,7 @@ All offsets are half-open and count Unicode code points of `Article.text`.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -187,7 +188,7 @@ class Citation:
 
     def __post_init__(self) -> None:
         found = self.article.text[self.start : self.end] if 0 <= self.start < self.end else ""
-        if not found or found != self.quote:
+        if not found or found != self.quote or len(found) != self.end - self.start:
             raise CitationError(
                 f"{self.article.path}[{self.start}:{self.end}] holds {found[:60]!r}, not the quotation "
                 f"{self.quote[:60]!r}; take the quotation from the article's text by its offsets"
@@ -257,6 +258,33 @@ class Answer:
             "method": self.method,
             "timings": {stage: round(ms, 2) for stage, ms in self.timings.items()},
         }
+
+    def to_markdown(self) -> str:
+        """The answer as Markdown: its text, then each citation as a block quote with where it stands."""
+        parts = [f"**{_escaped(self.question)}**", *map(_escaped, self.text.split("\n\n"))]
+        for citation in self.citations:
+            quoted = "\n".join(f"> {_escaped(line)}" for line in citation.quote.split("\n"))
+            parts.append(f"{quoted}\n>\n> [{citation.number}] {_place(citation)}")
+        return "\n\n".join(parts) + "\n"
+
+
+def _place(citation: Citation) -> str:
+    """Where a quotation stands, as far as known: outlet, headline, date, page, address."""
+    article = citation.article
+    known = [
+        _escaped(article.source or ""),
+        f"*{_escaped(article.title)}*",
+        article.date.isoformat() if article.date else "",
+        f"p. {citation.page}" if citation.page else "",
+        "sample article" if article.sample else "",
+        f"<{article.url}>" if article.url else _escaped(article.path),
+    ]
+    return ", ".join(part for part in known if part)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is written."""
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def make(path: str = "a.md", text: str = "Heading\n\nOne fact. Another fact.", *
 def passage(article: Article) -> StoredPassage:
     text = article.text
     sentences = (Sentence(9, 18, 1), Sentence(19, len(text), 1))
-    vectors = np.arange(12, dtype=np.float32).reshape(3, DIM) / 16
+    vectors = np.arange(12, dtype=np.float32).reshape(3, DIM) / np.float32(16)
     return StoredPassage(f"{article.id}:9:x", Passage(article, 9, len(text), sentences, "Title"), vectors)
 
 

@@ -46,7 +46,7 @@ def test_the_assistant_is_the_one_of_its_module() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="oracle"):
-        _ = rag.oracle
+        _ = rag.oracle  # type: ignore[attr-defined]
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -1,0 +1,265 @@
+"""From readings to an answer: which sentences are quoted, how far a quotation reaches, and what is said around it.
+
+Every quotation passes `cite`; what does not pass is left out. The framing says only what is known of an article.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from babel import Locale
+from babel.dates import format_date
+from rapidfuzz import fuzz
+
+from rag.cite import cite
+from rag.reader import Reading
+from rag.records import Answer, Citation, Hit, Sentence, Statement
+from rag.retrieve import Candidate, Question
+from rag.terms import leans
+
+MAX_CITATIONS = 5
+_ENOUGH = 0.90  # citations are added until their shares in the reader's softmax sum to this
+_WORTH = 0.06  # and no reading with a smaller share of the best one's is added
+_LEANING_LIMIT = 320  # characters: a leaning sentence takes the one before along up to this length
+_PAIR_LIMIT = 260  # characters: two neighbours that score nearly alike are quoted together up to this length
+_PAIR_MARGIN = 1.0  # in the reader's score
+_SAME = 88  # rapidfuzz ratio from which two quotations count as one
+_NEAREST = 3
+
+_TEXTS: dict[str, dict[str, str]] = {
+    "en": {
+        "dated_source": "{source}, {date}{language}: {quote}",
+        "source": "{source}{language}: {quote}",
+        "dated_title": "“{title}”, {date}{language}: {quote}",
+        "title": "“{title}”{language}: {quote}",
+        "in_language": " (in {name})",
+        "also_in": " (also in {names})",
+        "sample": "{name}, sample article",
+        "not_found": "The archive holds no answer to this question.",
+        "unknown_one": "No article mentions {names}.",
+        "or": " or ",
+        "undated": "{count} articles without a date were left out by the date filter.",
+        "undated_one": "One article without a date was left out by the date filter.",
+        "empty": "The archive is empty: there is no article to answer from.",
+        "filtered": "No article passes these filters.",
+    },
+    "nl": {
+        "dated_source": "{source}, {date}{language}: {quote}",
+        "source": "{source}{language}: {quote}",
+        "dated_title": "‘{title}’, {date}{language}: {quote}",
+        "title": "‘{title}’{language}: {quote}",
+        "in_language": " (in het {name})",
+        "also_in": " (ook in {names})",
+        "sample": "{name}, voorbeeldartikel",
+        "not_found": "Het archief heeft geen antwoord op deze vraag.",
+        "unknown_one": "Geen enkel artikel noemt {names}.",
+        "or": " of ",
+        "undated": "{count} artikelen zonder datum vallen buiten het datumfilter.",
+        "undated_one": "Eén artikel zonder datum valt buiten het datumfilter.",
+        "empty": "Het archief is leeg: er is geen artikel om uit te antwoorden.",
+        "filtered": "Geen enkel artikel voldoet aan deze filters.",
+    },
+    "de": {
+        "dated_source": "{source}, {date}{language}: {quote}",
+        "source": "{source}{language}: {quote}",
+        "dated_title": "„{title}“, {date}{language}: {quote}",
+        "title": "„{title}“{language}: {quote}",
+        "in_language": " (auf {name})",
+        "also_in": " (auch in {names})",
+        "sample": "{name}, Beispielartikel",
+        "not_found": "Das Archiv hat keine Antwort auf diese Frage.",
+        "unknown_one": "Kein Artikel erwähnt {names}.",
+        "or": " oder ",
+        "undated": "{count} Artikel ohne Datum fallen aus dem Datumsfilter heraus.",
+        "undated_one": "Ein Artikel ohne Datum fällt aus dem Datumsfilter heraus.",
+        "empty": "Das Archiv ist leer: Es gibt keinen Artikel, aus dem sich antworten ließe.",
+        "filtered": "Kein Artikel entspricht diesen Filtern.",
+    },
+}
+_MARKS = "\"“”„»«‘’‚'"
+_QUOTES = {"en": ("“", "”"), "nl": ("“", "”"), "de": ("„", "“")}
+
+
+def framing_language(language: str) -> str:
+    """The language an answer is framed in: the asked one where we have it, else English."""
+    return language if language in _TEXTS else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What an answer says beside its quotations: how many undated articles a date filter left out, and whether the
+    archive, or what the filters leave of it, is empty."""
+
+    undated_left_out: int = 0
+    archive_empty: bool = False
+    nothing_allowed: bool = False
+
+
+def from_quotes(
+    question: str,
+    readings: Sequence[Reading],
+    confidence: float,
+    *,
+    language: str,
+    circumstances: Circumstances,
+) -> Answer:
+    """An answer made of quotations alone, best first."""
+    texts, framing = _TEXTS[framing_language(language)], framing_language(language)
+    citations = choose(readings)
+    statements = tuple(
+        Statement(_framed(citation, framing), (citation.number,), supported=True) for citation in citations
+    )
+    lines = [statement.text for statement in statements] + _undated(circumstances, texts)
+    return Answer(
+        question=question,
+        found=True,
+        text="\n\n".join(lines),
+        language=framing,
+        confidence=confidence,
+        statements=statements,
+        citations=tuple(citations),
+    )
+
+
+def not_found(
+    question: str,
+    understood: Question,
+    candidates: Sequence[Candidate],
+    confidence: float,
+    *,
+    language: str,
+    circumstances: Circumstances,
+) -> Answer:
+    """An answer that says that there is none, what is missing as far as known, and what came nearest."""
+    framing = framing_language(language)
+    texts = _TEXTS[framing]
+    if circumstances.archive_empty:
+        lines = [texts["empty"]]
+    elif circumstances.nothing_allowed:
+        lines = [texts["filtered"]]
+    else:
+        lines = [texts["not_found"]]
+        if understood.unknown:
+            names = texts["or"].join(name.text for name in understood.unknown)
+            lines.append(texts["unknown_one"].format(names=names))
+    lines += _undated(circumstances, texts)
+    return Answer(
+        question=question,
+        found=False,
+        text=" ".join(lines),
+        language=framing,
+        confidence=confidence,
+        nearest=nearest(candidates),
+    )
+
+
+def nearest(candidates: Sequence[Candidate]) -> tuple[Hit, ...]:
+    """The best passage of each of the best articles, as hits."""
+    kept: dict[str, Hit] = {}
+    for candidate in candidates:
+        passage = candidate.stored.passage
+        kept.setdefault(passage.article.id, Hit(passage, candidate.score))
+    return tuple(kept.values())[:_NEAREST]
+
+
+def choose(readings: Sequence[Reading]) -> list[Citation]:
+    """The citations of an answer: at most five, best first, fewer when the reader is sure, none twice."""
+    citations: list[Citation] = []
+    covered: set[tuple[str, int]] = set()
+    score_of = {(item.passage.article.id, item.sentence.start): item.score for item in readings}
+    share = 0.0
+    for reading in readings:
+        article = reading.passage.article
+        if citations and (reading.share < _WORTH * readings[0].share or share >= _ENOUGH):
+            break
+        if (article.id, reading.sentence.start) in covered:
+            share += reading.share
+            continue
+        chosen = _reach(reading, score_of, covered)
+        covered |= {(article.id, sentence.start) for sentence in chosen}
+        citation = cite(len(citations) + 1, reading.passage, chosen[0].start, chosen[-1].end)
+        if citation is None:
+            continue
+        twin = next((other for other in citations if _same(other.quote, citation.quote)), None)
+        if twin is None:
+            citations.append(citation)
+        elif article.id not in {twin.article.id, *(other.id for other in twin.also_in)}:
+            citations[twin.number - 1] = replace(twin, also_in=(*twin.also_in, article))
+        share += reading.share
+        if len(citations) == MAX_CITATIONS:
+            break
+    return citations
+
+
+def _same(one: str, other: str) -> bool:
+    return fuzz.ratio(one, other, score_cutoff=_SAME) > 0
+
+
+def _reach(
+    reading: Reading, score_of: dict[tuple[str, int], float], covered: set[tuple[str, int]]
+) -> tuple[Sentence, ...]:
+    """The sentences of one quotation: the one that answers, with a neighbour where it cannot be understood alone."""
+    passage, at = reading.passage, reading.position
+    article, sentence = passage.article, reading.sentence
+
+    def joins(position: int, limit: int) -> bool:
+        if not 0 <= position < len(passage.sentences):
+            return False
+        other = passage.sentences[position]
+        length = max(other.end, sentence.end) - min(other.start, sentence.start)
+        free = (article.id, other.start) not in covered
+        return free and other.paragraph == sentence.paragraph and length <= limit
+
+    if leans(article.text[sentence.start : sentence.end]) and joins(at - 1, _LEANING_LIMIT):
+        return passage.sentences[at - 1 : at + 1]
+    near = [
+        (score_of[article.id, passage.sentences[position].start], position)
+        for position in (at - 1, at + 1)
+        if joins(position, _PAIR_LIMIT)
+    ]
+    if near and reading.score - max(near)[0] < _PAIR_MARGIN:
+        first = min(at, max(near)[1])
+        return passage.sentences[first : first + 2]
+    return (sentence,)
+
+
+def _framed(citation: Citation, language: str) -> str:
+    """A quotation with who said it where and when, as far as known, in the language of the answer."""
+    texts = _TEXTS[language]
+    article = citation.article
+    # A quotation that is direct speech from end to end has its marks already.
+    whole = citation.quote[0] in _MARKS and citation.quote[-1] in _MARKS
+    opening, closing = ("", "") if whole else _QUOTES[language]
+    kind = ("dated_" if article.date else "") + ("source" if article.source else "title")
+    name = article.source or article.title
+    source = texts["sample"].format(name=name) if article.sample and article.source else name
+    foreign = article.language is not None and article.language != language
+    also = texts["also_in"].format(names=", ".join(a.source or a.title for a in citation.also_in))
+    return texts[kind].format(
+        source=source,
+        title=article.title,
+        date=date_text(article.date, language) if article.date else "",
+        language=texts["in_language"].format(name=language_name(article.language, language))
+        if foreign and article.language
+        else "",
+        quote=f"{opening}{citation.quote}{closing} [{citation.number}]{also if citation.also_in else ''}",
+    )
+
+
+def date_text(day: dt.date, language: str) -> str:
+    """A date as people write it in `language`: 13 October 2025, 13 oktober 2025, 13. Oktober 2025."""
+    return str(format_date(day, "d. MMMM y" if language == "de" else "d MMMM y", locale=language))
+
+
+def language_name(code: str, language: str) -> str:
+    """The name of the language `code` in `language`: Dutch, Nederlands, Niederländisch; the code where unknown."""
+    return str(Locale(language).languages.get(code, code))
+
+
+def _undated(circumstances: Circumstances, texts: dict[str, str]) -> list[str]:
+    count = circumstances.undated_left_out
+    if not count:
+        return []
+    return [(texts["undated_one"] if count == 1 else texts["undated"]).format(count=count)]

@@ -1,0 +1,226 @@
+"""Which sentences of the retrieved passages answer the question, and whether any does.
+
+Two small linear models over named features, fitted on question-answering data by `benchmarks/fit_reader.py` and stored
+readably in `reader_weights.json`: one ranks sentences (a conditional logit), one turns the evidence for the first of
+them into a probability (a logistic regression). Each has one set of weights for a question in the sentence's own
+language and one for crossing over, where shared words mean something else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.index import Index, stems
+from rag.records import Passage, Sentence
+from rag.retrieve import Candidate, Question, cached_forms, share_of_names, share_of_stems
+from rag.terms import content_words, leans
+
+FEATURES = (
+    "cosine",  # question · sentence
+    "passage_cosine",
+    "best_cosine",  # of the passage's sentences
+    "stem_share",  # rarity-weighted share of the question's stems in the sentence (0 across languages)
+    "stem_share_near",  # ... in the sentence and its neighbours
+    "stem_share_passage",
+    "name_share",  # rarity-weighted share of the question's names and numbers in the sentence
+    "name_share_near",
+    "name_share_passage",  # ... in the passage and its context
+    "date_asked_and_given",
+    "number_asked_and_given",
+    "person_asked_and_given",
+    "reason_asked_and_given",
+    "log_length",  # of the sentence, in characters
+    "is_question",  # the sentence asks itself
+    "leans",  # the sentence cannot be understood without the one before
+    "same_language",
+)
+EVIDENCE = (
+    "score",  # of the ranking, without its constant parts
+    "share",  # of the first sentence in the softmax over all
+    "cosine",
+    "passage_cosine",
+    "best_cosine",
+    "stem_share_passage",
+    "name_share_passage",
+    "names_unknown",  # rarity-weighted share of the question's names that the archive does not hold
+    "few_words",  # the question has at most two words of content
+)
+
+_ASKS = {
+    "date": re.compile(
+        r"\b(when|(what|which) (year|date|day|month|century|decade|time)|since when|how long ago|wann|seit wann|"
+        r"(welche[mnsr]?|im) (jahr|datum|tag|monat|jahrhundert)|wanneer|sinds wanneer|"
+        r"wel(k|ke) (jaar|datum|dag|maand|eeuw))\b",
+        re.IGNORECASE,
+    ),
+    "number": re.compile(
+        r"\b(how (many|much|long|old|far|large|big|tall|high|fast|often|deep|wide)|(what|which) (percentage|number|"
+        r"percent|share|amount|population|price|cost|score)|wie ?(viel\w*|lange|alt|weit|gro(ß|ss)|hoch|schnell|oft|"
+        r"teuer|tief|breit)|prozent\w*|hoeveel\w*|hoe (lang|oud|ver|groot|hoog|snel|vaak|duur|diep|breed)|percentage)\b",
+        re.IGNORECASE,
+    ),
+    "person": re.compile(
+        r"\b(who|whom|whose|wer|wem|wen|wessen|wie (is|was|zei|zegt|heeft|had|noemde|leidt|won|schreef|werd|waren|zijn|"
+        r"maakte|speelde|richtte|wil|wilde|kreeg|gaf|deed|vond|waarschuwde|noemt|vergeleek|werkt))\b",
+        re.IGNORECASE,
+    ),
+    "reason": re.compile(r"\b(why|how come|warum|wieso|weshalb|waarom|wegens)\b", re.IGNORECASE),
+}
+_GIVES = {
+    "date": re.compile(
+        r"\b(1[0-9]{3}|20[0-9]{2}|(19|20)?[0-9]0s|januar[iy]?|january|februar[iy]?|february|märz|maart|march|april|mai|"
+        r"mei|may|jun[ie]|jul[iy]|august(us)?|september|o[ck]tober|november|de[cz]ember|century|jahrhunderts?|eeuw|"
+        r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|"
+        r"sonntag|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|yesterday|gestern|gisteren)\b",
+        re.IGNORECASE,
+    ),
+    "number": re.compile(
+        r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|half|thirds?|quarter|hundreds?|"
+        r"thousands?|millions?|billions?|twice|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|hälfte|"
+        r"hundert\w*|tausend\w*|millionen|milliarden?|doppelt|dutzend\w*|twee|drie|vijf|zes|zeven|negen|tien|twaalf|"
+        r"helft|honderd\w*|duizend\w*|miljoen\w*|miljard\w*|tientallen)\b",
+        re.IGNORECASE,
+    ),
+    "person": re.compile(r"(?<=[a-zäöüß,] )[A-ZÄÖÜ][a-zäöüßé]+( (van|von|de|der|den|du|la))* [A-ZÄÖÜ]"),
+    "reason": re.compile(
+        r"\b(because|since|due to|so that|in order to|therefore|as a result|fear\w*|worr(y|ied)|concern\w*|weil|da|denn|"
+        r"wegen|aufgrund|deshalb|damit|um|daher|grund|sorg\w*|fürcht\w*|omdat|want|doordat|vanwege|wegens|daarom|zodat|"
+        r"zorgen|bang|vrees\w*|vrez\w*)\b",
+        re.IGNORECASE,
+    ),
+}
+_WEIGHTS = Path(__file__).with_name("reader_weights.json")
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sentence of a candidate with its score; `share` (0 to 1) is its part in the softmax over all sentences read."""
+
+    candidate: Candidate
+    position: int  # in passage.sentences
+    score: float
+    share: float
+
+    @property
+    def passage(self) -> Passage:
+        return self.candidate.stored.passage
+
+    @property
+    def sentence(self) -> Sentence:
+        return self.passage.sentences[self.position]
+
+
+@cache
+def weights() -> Mapping[str, Any]:
+    """The fitted weights, as they stand in the package."""
+    loaded: dict[str, Any] = json.loads(_WEIGHTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def asks(question: str) -> frozenset[str]:
+    """What a question asks for: "date", "number", "person", "reason"; empty where no word tells."""
+    found = {kind for kind, pattern in _ASKS.items() if pattern.search(question)}
+    if "date" in found:
+        found.discard("number")
+    return frozenset(found)
+
+
+def sentence_features(question: Question, candidate: Candidate, *, index: Index) -> Matrix:
+    """(sentences, len(FEATURES)) float64: the evidence for every sentence of a candidate."""
+    passage = candidate.stored.passage
+    article, language = passage.article, question.language
+    wanted = asks(question.text)
+    texts = [article.text[sentence.start : sentence.end] for sentence in passage.sentences]
+    stemmed = [frozenset(stems(text, language)) if candidate.same_language else frozenset() for text in texts]
+    forms = [cached_forms(text) for text in texts]
+    best = max(candidate.sentence_cosines, default=candidate.cosine)
+    rows = np.zeros((len(texts), len(FEATURES)))
+    for at, text in enumerate(texts):
+        near = slice(max(at - 1, 0), at + 2)
+        rows[at] = (
+            candidate.sentence_cosines[at],
+            candidate.cosine,
+            best,
+            share_of_stems(question, stemmed[at], index=index),
+            share_of_stems(question, frozenset().union(*stemmed[near]), index=index),
+            candidate.stem_share,
+            share_of_names(question, forms[at], index=index),
+            share_of_names(question, frozenset().union(*forms[near]), index=index),
+            candidate.name_share,
+            *("date number person reason".split()[i] in wanted and _gives(i, text) for i in range(4)),
+            math.log(len(text)),
+            text.rstrip("\"”“»«’'").endswith("?"),
+            leans(text),
+            candidate.same_language,
+        )
+    return rows
+
+
+def _gives(kind: int, text: str) -> bool:
+    return tuple(_GIVES.values())[kind].search(text) is not None
+
+
+def read(question: Question, candidates: Sequence[Candidate], *, index: Index) -> list[Reading]:
+    """Every sentence of the candidates, the best first."""
+    scored: list[tuple[float, Candidate, int]] = []
+    for candidate in candidates:
+        if not candidate.stored.passage.sentences:
+            continue
+        rows = sentence_features(question, candidate, index=index)
+        values = rows @ _vector("ranking", FEATURES, candidate.same_language)
+        scored += [(float(value), candidate, position) for position, value in enumerate(values)]
+    if not scored:
+        return []
+    scored.sort(key=lambda item: (-item[0], item[1].stored.id, item[2]))
+    top = scored[0][0]
+    total = sum(math.exp(value - top) for value, _, _ in scored)
+    return [Reading(candidate, position, value, math.exp(value - top) / total) for value, candidate, position in scored]
+
+
+def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -> npt.NDArray[np.float64]:
+    """(len(EVIDENCE),) float64: the evidence that the first reading answers the question."""
+    first = readings[0]
+    candidate = first.candidate
+    every = question.names + question.unknown
+    rarity = {name: sum(index.rarity(part[0]) for part in name.parts) for name in every}
+    total = sum(rarity.values())
+    return np.array(
+        (
+            first.score,
+            first.share,
+            candidate.sentence_cosines[first.position],
+            candidate.cosine,
+            max(candidate.sentence_cosines),
+            candidate.stem_share,
+            candidate.name_share if every else 0.5,
+            sum(rarity[name] for name in question.unknown) / total if total else 0.0,
+            len(content_words(question.text)) <= 2,
+        )
+    )
+
+
+def confidence(question: Question, readings: Sequence[Reading], *, index: Index) -> float:
+    """The calibrated probability (0 to 1) that the first reading answers the question."""
+    if not readings:
+        return 0.0
+    same = readings[0].candidate.same_language
+    model = weights()["confidence"]["same" if same else "cross"]
+    value = float(evidence(question, readings, index=index) @ _vector("confidence", EVIDENCE, same)) + model["constant"]
+    return 1 / (1 + math.exp(-value))
+
+
+@cache
+def _vector(model: str, names: tuple[str, ...], same: bool) -> npt.NDArray[np.float64]:
+    fitted = weights()[model]["same" if same else "cross"]
+    return np.array([fitted.get(name, 0.0) for name in names])

@@ -1,0 +1,56 @@
+"""What the tests share: a real assistant on the starter corpus, the real application on loopback, a real browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from loopback import ROOT, Served, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from rag.assistant import Assistant
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Gradio's own statistics use a pandas option that is on its way out; as an error it would end Gradio's tasks.
+    config.addinivalue_line("filterwarnings", "ignore:'future.no_silent_downcasting' is deprecated")
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    """An assistant on the starter corpus, synced into an index of its own."""
+    from rag.assistant import Assistant
+
+    with Assistant(corpus=ROOT / "corpus", index=tmp_path_factory.mktemp("starter") / "index") as assistant:
+        assistant.sync()
+        yield assistant
+
+
+@pytest.fixture(scope="session")
+def server(starter: Assistant) -> Iterator[Served]:
+    """The application on the starter corpus."""
+    with Server(starter) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system's packages; without it the tests are skipped, but never in CI."""
+    if not CHROMIUM.exists():
+        message = f"there is no Chromium at {CHROMIUM}; `apt-get install chromium` brings it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

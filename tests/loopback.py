@@ -1,0 +1,67 @@
+"""The real web application on a free loopback port, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from rag.assistant import Assistant
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A running application."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+class Server:
+    """The real application on a free loopback port, for the length of a `with`."""
+
+    def __init__(self, assistant: Assistant, settings: Settings | None = None) -> None:
+        self._assistant = assistant
+        self._settings = settings or Settings()
+        self._server: uvicorn.Server | None = None
+
+    def __enter__(self) -> Served:
+        from rag.web.server import listen
+
+        self._socket = listen("127.0.0.1", 0)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        until = time.monotonic() + 30
+        while not (self._server and self._server.started):
+            assert self._thread.is_alive(), "the server stopped while starting"
+            assert time.monotonic() < until, "the server did not start within 30 s"
+            time.sleep(0.02)
+        host, port = self._socket.getsockname()[:2]
+        return Served(host, port)
+
+    async def _serve(self) -> None:
+        from rag.web import server
+
+        # Built inside the loop that runs it: outside of one Gradio makes loops of its own and never closes them.
+        self._server = server.Server(server.create_app(self._assistant, self._settings))
+        await self._server.serve(sockets=[self._socket])
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
