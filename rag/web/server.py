@@ -1,0 +1,218 @@
+"""The web application: the chat at `/`, a page for every article, two health checks, and the guards around them all."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from importlib import resources
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount
+
+from rag.assistant import Assistant
+from rag.errors import RagError, SettingsError
+from rag.settings import Settings
+from rag.web import guards
+from rag.web.chat import build_chat, theme
+from rag.web.page import article_page, missing_page
+from rag.web.texts import Texts, reader_language, texts_for
+
+_UI_FILES = {"room.css": "text/css", "room.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
+_MAX_OFFSET_DIGITS = 9
+
+_say = functools.partial(print, flush=True)
+
+
+def _offset(value: str | None) -> int | None:
+    """The offset that a link gives; None where it gives none or something that is no number."""
+    usable = value is not None and value.isascii() and value.isdigit() and len(value) <= _MAX_OFFSET_DIGITS
+    return int(value) if usable and value is not None else None
+
+
+def _reader(request: Request) -> Texts:
+    return texts_for(reader_language(request.headers.get("accept-language")))
+
+
+def _page(content: str, status: int = 200) -> HTMLResponse:
+    headers = {
+        "Content-Security-Policy": guards.PAGE_POLICY,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Language",
+    }
+    return HTMLResponse(content, status, headers)
+
+
+def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
+    files = resources.files("rag.web") / "static"
+    ui = {name: (files / name).read_bytes() for name in _UI_FILES}
+
+    @app.get("/article/{article_id:path}", response_class=HTMLResponse)
+    def article(request: Request, article_id: str, start: str | None = None, end: str | None = None) -> HTMLResponse:
+        texts = _reader(request)
+        found = assistant.article(article_id)
+        if found is None:
+            return _page(missing_page(texts, root=root), 404)
+        first, last = _offset(start), _offset(end)
+        stale = (start is not None and first is None) or (end is not None and last is None)
+        return _page(article_page(found, texts, start=first, end=last, stale=stale, root=root))
+
+    @app.get("/ui/{name}")
+    def ui_file(name: str) -> Response:
+        if name not in ui:
+            return Response("There is nothing at this address.\n", 404, media_type="text/plain")
+        return Response(ui[name], media_type=_UI_FILES[name], headers={"Cache-Control": "no-cache"})
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        """The index is open and holds articles."""
+        try:
+            count = len(assistant.articles())
+        except RagError as error:
+            return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
+        if not count:
+            return JSONResponse({"status": "empty", "reason": "The index holds no articles yet."}, 503)
+        return JSONResponse({"status": "ready", "articles": count})
+
+
+def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
+    """The whole web application around an open assistant, guards included.
+
+    The application does not close the assistant.
+    """
+    root = settings.root_path
+    # Gradio has a FastAPI of its own, so that one guard in front of its mount closes all its routes but a few.
+    inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    gr.mount_gradio_app(
+        inner,
+        build_chat(assistant, root=root),
+        path="/",
+        root_path=root or None,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        show_error=False,
+        max_file_size="1kb",
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        theme=theme(),
+        head=(
+            f'<link rel="stylesheet" href="{root}/ui/room.css"><link rel="icon" href="{root}/ui/icon.svg">'
+            f'<script src="{root}/ui/room.js" defer></script>'
+        ),
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with inner.router.lifespan_context(inner):  # a mounted app's own start-up is not run by Starlette
+            yield
+
+    # No /docs: its page loads scripts from a CDN.
+    app = FastAPI(title="On Record", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    # Every open page of the chat holds a connection, for which a server that stops would wait.
+    mounts = (route.app for route in inner.routes if isinstance(route, Mount))
+    app.state.end_streams = next(chat.stop_event.set for chat in mounts if isinstance(chat, gr.routes.App))
+    _routes(app, assistant, root)
+    app.mount("/", guards.OnlyRoutes(inner))
+    # The last one added stands outermost.
+    app.add_middleware(guards.BodyLimit, limit=_MAX_BODY)
+    app.add_middleware(guards.SameOrigin)
+    app.add_middleware(guards.AllowedHosts, hosts=settings.allowed_hosts)
+    app.add_middleware(guards.HttpOnly)
+    app.add_middleware(guards.SecurityHeaders)
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, opened before the chat is built, so that a port in use is said at once.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"The chat cannot listen on {host}:{port} ({reason}); choose another with --host and --port"
+        ) from error
+
+
+class Server(uvicorn.Server):
+    """Serves the application, calls `when_ready` once it answers, and stops although pages of the chat are open."""
+
+    def __init__(self, app: FastAPI, when_ready: Callable[[], None] = lambda: None) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
+        super().__init__(config)
+        self._app = app
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.end_streams()
+        await super().shutdown(sockets)
+
+
+def _open(address: str) -> None:
+    """Open a browser window where there is a screen; a browser inside the terminal would take the terminal away."""
+    with contextlib.suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if type(browser) is not webbrowser.GenericBrowser:  # that is what the text browsers are
+            threading.Thread(target=browser.open, args=(address,), daemon=True).start()
+
+
+def serve(
+    assistant: Assistant,
+    settings: Settings,
+    host: str,
+    port: int,
+    open_browser: bool = False,
+    announce: Callable[[str], None] = _say,
+) -> None:
+    """Serve the chat until interrupted, and `announce` its address when it is really reachable.
+
+    Port 0 takes a free one. Names and addresses under which it is reached from elsewhere must be among the
+    `allowed_hosts` of the settings.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    listening = listen(host, port)
+    with listening:
+        port = listening.getsockname()[1]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host.strip("[]") else host)
+        address = f"http://{shown}:{port}{settings.root_path}/"
+
+        def ready() -> None:
+            announce(f"On Record is ready: {address}")
+            if open_browser:
+                _open(address)
+
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when all is stopped
+            Server(create_app(assistant, settings), ready).run(sockets=[listening])
