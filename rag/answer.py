@@ -6,7 +6,7 @@ Every quotation passes `cite`; what does not pass is left out. The framing says 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from babel import Locale
@@ -22,9 +22,10 @@ from rag.terms import leans
 MAX_CITATIONS = 5
 _ENOUGH = 0.90  # citations are added until their shares in the reader's softmax sum to this
 _WORTH = 0.06  # and no reading with a smaller share of the best one's is added
-_LEANING_LIMIT = 320  # characters: a leaning sentence takes the one before along up to this length
-_PAIR_LIMIT = 260  # characters: two neighbours that score nearly alike are quoted together up to this length
-_PAIR_MARGIN = 1.0  # in the reader's score
+_LEANING_LIMIT = 280  # characters: a leaning sentence takes the one before along up to this length
+_NEAR_LIMIT = 230  # characters: neighbours that score nearly alike are quoted together up to this length
+_NEAR_MARGIN = 2.0  # in the reader's score
+_MAX_SENTENCES = 3
 _SAME = 88  # rapidfuzz ratio from which two quotations count as one
 _NEAREST = 3
 
@@ -198,31 +199,36 @@ def _same(one: str, other: str) -> bool:
 
 
 def _reach(
-    reading: Reading, score_of: dict[tuple[str, int], float], covered: set[tuple[str, int]]
+    reading: Reading, score_of: Mapping[tuple[str, int], float], covered: Collection[tuple[str, int]]
 ) -> tuple[Sentence, ...]:
-    """The sentences of one quotation: the one that answers, with a neighbour where it cannot be understood alone."""
-    passage, at = reading.passage, reading.position
-    article, sentence = passage.article, reading.sentence
+    """The sentences of one quotation: the one that answers, with neighbours where it cannot be understood alone.
+
+    That is where it leans on the one before, and where a neighbour scores nearly as well, so that the reader cannot
+    tell which of them answers.
+    """
+    article, sentences = reading.passage.article, reading.passage.sentences
+    first = last = reading.position
 
     def joins(position: int, limit: int) -> bool:
-        if not 0 <= position < len(passage.sentences):
+        if not 0 <= position < len(sentences) or last - first + 1 == _MAX_SENTENCES:
             return False
-        other = passage.sentences[position]
-        length = max(other.end, sentence.end) - min(other.start, sentence.start)
+        other = sentences[position]
+        length = max(other.end, sentences[last].end) - min(other.start, sentences[first].start)
         free = (article.id, other.start) not in covered
-        return free and other.paragraph == sentence.paragraph and length <= limit
+        return free and other.paragraph == reading.sentence.paragraph and length <= limit
 
-    if leans(article.text[sentence.start : sentence.end]) and joins(at - 1, _LEANING_LIMIT):
-        return passage.sentences[at - 1 : at + 1]
-    near = [
-        (score_of[article.id, passage.sentences[position].start], position)
-        for position in (at - 1, at + 1)
-        if joins(position, _PAIR_LIMIT)
-    ]
-    if near and reading.score - max(near)[0] < _PAIR_MARGIN:
-        first = min(at, max(near)[1])
-        return passage.sentences[first : first + 2]
-    return (sentence,)
+    opening = article.text[reading.sentence.start : reading.sentence.end]
+    if leans(opening) and joins(first - 1, _LEANING_LIMIT):
+        first -= 1
+    while True:
+        near = [
+            (score_of[article.id, sentences[position].start], position)
+            for position in (first - 1, last + 1)
+            if joins(position, _NEAR_LIMIT)
+        ]
+        if not near or reading.score - max(near)[0] > _NEAR_MARGIN:
+            return sentences[first : last + 1]
+        first, last = min(first, max(near)[1]), max(last, max(near)[1])
 
 
 def _framed(citation: Citation, language: str) -> str:

@@ -28,7 +28,7 @@ from rag.errors import ArchiveIndexError, CorpusError, IndexLocked, IndexMismatc
 from rag.followup import standalone
 from rag.index import Index
 from rag.ingest import ingest
-from rag.reader import confidence, read, weights
+from rag.reader import judge, read
 from rag.records import Answer, Article, Event, Hit, SyncReport
 from rag.retrieve import Candidate, Filter, Question, retrieve, understand
 from rag.split import SPLITTING_VERSION
@@ -129,7 +129,7 @@ class Assistant:
         candidates = self._candidates(understood, chosen, _READ, clock)
         yield Event("hits", answers.nearest(candidates))
         readings = read(understood, candidates, index=index)
-        sure = confidence(understood, readings, index=index)
+        judgement = judge(understood, readings, index=index)
         clock.lap("read")
         framing = language or (question_language(question) if full == question else understood.language)
         circumstances = answers.Circumstances(
@@ -137,7 +137,8 @@ class Assistant:
             archive_empty=catalog.count() == 0,
             nothing_allowed=not candidates,
         )
-        if readings and sure >= _threshold(readings[0].candidate):
+        sure = judgement.confidence
+        if judgement.found:
             result = answers.from_quotes(question, readings, sure, language=framing, circumstances=circumstances)
         else:
             result = answers.not_found(
@@ -325,10 +326,6 @@ class _Clock:
         now = time.perf_counter()
         self.laps[stage] = (now - self._last) * 1000
         self._last = now
-
-
-def _threshold(candidate: Candidate) -> float:
-    return float(weights()["threshold"]["same" if candidate.same_language else "cross"])
 
 
 def _check_question(question: str) -> None:

@@ -210,8 +210,8 @@ class Catalog:
 
     def _load_article(self, revision: int) -> Article:
         (row,) = self._rows(
-            "SELECT id, title, text, path, text_sha256, source, date, language, url, author, metadata, headings, pages, "
-            "source_map FROM articles WHERE revision = ?",
+            "SELECT id, title, text, path, text_sha256, source, date, language, url, author, metadata, headings, "
+            "pages, source_map FROM articles WHERE revision = ?",
             (revision,),
         )
         (

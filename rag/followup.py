@@ -20,9 +20,12 @@ _CONTINUES = re.compile(
 _PRONOUNS = frozenset(
     """he she it they him her them his its their that this those these there then
     hij zij ze hem haar hun het dat dit die deze daar toen daarover ervan erover daarmee
-    er sie es ihn ihm ihnen sein seine ihr ihre das dies dieser diese dort damals darüber davon dafür dagegen damit""".split()
+    er sie es ihn ihm ihnen sein seine ihr ihre das dies dieser diese dort damals darüber davon dafür dagegen
+    damit""".split()
 )
-_ARTICLES_TOO = frozenset("het dat dit die deze her his its their that this those these das die sein seine ihr ihre".split())
+_ARTICLES_TOO = frozenset(
+    "het dat dit die deze her his its their that this those these das die sein seine ihr ihre".split()
+)
 _VERBS = frozenset(
     """is was were are did does do be been happen happened say said mean means
     was waren werd gebeurde zei zeggen kost gekost war waren ist sind geschah passierte sagte gesagt""".split()
@@ -41,7 +44,9 @@ def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
     new, old = _named(question), _named(earlier)
     telling = content_words(question)
     if not new and len(telling) == 1 and telling[0].text[0].isupper():
-        new = [telling[0].text]  # "Und Ellison?": in German a capital alone makes no name, but here nothing else is said
+        new = [
+            telling[0].text
+        ]  # "Und Ellison?": in German a capital alone makes no name, but here nothing else is said
     if new and len(telling) > sum(len(words(name)) for name in new) + 1:
         return question
     if new and old:

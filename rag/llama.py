@@ -37,7 +37,7 @@ def _node(passage: Passage) -> TextNode:
 
 
 class ArchiveRetriever(BaseRetriever):
-    """Passages of the archive as nodes, best first. The scores are our fused ones: higher is better, at most about 2."""
+    """Passages of the archive as nodes, best first. Higher scores are better; they reach about 2."""
 
     def __init__(self, assistant: Assistant, limit: int = 10) -> None:
         self._assistant = assistant

@@ -1,9 +1,10 @@
 """Which sentences of the retrieved passages answer the question, and whether any does.
 
-Two small linear models over named features, fitted on question-answering data by `benchmarks/fit_reader.py` and stored
-readably in `reader_weights.json`: one ranks sentences (a conditional logit), one turns the evidence for the first of
-them into a probability (a logistic regression). Each has one set of weights for a question in the sentence's own
-language and one for crossing over, where shared words mean something else.
+Three small linear models over named features, fitted on question-answering data by `benchmarks/fit_reader.py` and
+stored readably in `reader_weights.json`: one ranks sentences (a conditional logit); one says from the evidence for the
+first of them whether the archive answers at all, and one whether, if it does, this is the sentence (logistic
+regressions). Each has one set of weights for a question in the sentence's own language and one for crossing over, where
+shared words mean something else.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ EVIDENCE = (
     "few_words",  # the question has at most two words of content
 )
 
+# e5's cosines live in a narrow band and lengths around this one; centred, their weights are on one scale with the rest.
+_COSINE, _LOG_LENGTH = 0.83, 4.8
+
 _ASKS = {
     "date": re.compile(
         r"\b(when|(what|which) (year|date|day|month|century|decade|time)|since when|how long ago|wann|seit wann|"
@@ -66,7 +70,8 @@ _ASKS = {
     "number": re.compile(
         r"\b(how (many|much|long|old|far|large|big|tall|high|fast|often|deep|wide)|(what|which) (percentage|number|"
         r"percent|share|amount|population|price|cost|score)|wie ?(viel\w*|lange|alt|weit|gro(ß|ss)|hoch|schnell|oft|"
-        r"teuer|tief|breit)|prozent\w*|hoeveel\w*|hoe (lang|oud|ver|groot|hoog|snel|vaak|duur|diep|breed)|percentage)\b",
+        r"teuer|tief|breit)|prozent\w*|hoeveel\w*|percentage|"
+        r"hoe (lang|oud|ver|groot|hoog|snel|vaak|duur|diep|breed))\b",
         re.IGNORECASE,
     ),
     "person": re.compile(
@@ -93,7 +98,8 @@ _GIVES = {
     ),
     "person": re.compile(r"(?<=[a-zäöüß,] )[A-ZÄÖÜ][a-zäöüßé]+( (van|von|de|der|den|du|la))* [A-ZÄÖÜ]"),
     "reason": re.compile(
-        r"\b(because|since|due to|so that|in order to|therefore|as a result|fear\w*|worr(y|ied)|concern\w*|weil|da|denn|"
+        r"\b(because|since|due to|so that|in order to|therefore|as a result|fear\w*|worr(y|ied)|concern\w*|"
+        r"weil|da|denn|"
         r"wegen|aufgrund|deshalb|damit|um|daher|grund|sorg\w*|fürcht\w*|omdat|want|doordat|vanwege|wegens|daarom|zodat|"
         r"zorgen|bang|vrees\w*|vrez\w*)\b",
         re.IGNORECASE,
@@ -119,6 +125,16 @@ class Reading:
     @property
     def sentence(self) -> Sentence:
         return self.passage.sentences[self.position]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`answerable` is the probability that any sentence answers, `confidence` that the first reading does; `found` is
+    whether the first is high enough to answer at all."""
+
+    answerable: float
+    confidence: float
+    found: bool
 
 
 @cache
@@ -149,9 +165,9 @@ def sentence_features(question: Question, candidate: Candidate, *, index: Index)
     for at, text in enumerate(texts):
         near = slice(max(at - 1, 0), at + 2)
         rows[at] = (
-            candidate.sentence_cosines[at],
-            candidate.cosine,
-            best,
+            candidate.sentence_cosines[at] - _COSINE,
+            candidate.cosine - _COSINE,
+            best - _COSINE,
             share_of_stems(question, stemmed[at], index=index),
             share_of_stems(question, frozenset().union(*stemmed[near]), index=index),
             candidate.stem_share,
@@ -159,7 +175,7 @@ def sentence_features(question: Question, candidate: Candidate, *, index: Index)
             share_of_names(question, frozenset().union(*forms[near]), index=index),
             candidate.name_share,
             *("date number person reason".split()[i] in wanted and _gives(i, text) for i in range(4)),
-            math.log(len(text)),
+            math.log(len(text)) - _LOG_LENGTH,
             text.rstrip("\"”“»«’'").endswith("?"),
             leans(text),
             candidate.same_language,
@@ -210,14 +226,22 @@ def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -
     )
 
 
-def confidence(question: Question, readings: Sequence[Reading], *, index: Index) -> float:
-    """The calibrated probability (0 to 1) that the first reading answers the question."""
+def judge(question: Question, readings: Sequence[Reading], *, index: Index) -> Judgement:
+    """Whether the archive answers the question, and how probably the first reading does."""
     if not readings:
-        return 0.0
+        return Judgement(0.0, 0.0, found=False)
     same = readings[0].candidate.same_language
-    model = weights()["confidence"]["same" if same else "cross"]
-    value = float(evidence(question, readings, index=index) @ _vector("confidence", EVIDENCE, same)) + model["constant"]
-    return 1 / (1 + math.exp(-value))
+    pair = "same" if same else "cross"
+    told = evidence(question, readings, index=index)
+    answerable, right = (
+        _probability(float(told @ _vector(model, EVIDENCE, same)) + weights()[model][pair]["constant"])
+        for model in ("answerable", "right")
+    )
+    return Judgement(answerable, answerable * right, found=answerable >= weights()["threshold"][pair])
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 @cache

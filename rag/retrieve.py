@@ -1,9 +1,10 @@
 """From a question to the passages that may answer it, whatever language they are in.
 
-Candidates are taken per language, from Chroma by meaning and from Tantivy by words, so that the question's own language
-does not crowd out the others. Then all are scored alike: by the cosine of the passage, by that of its best sentence, and
-by the words they share. Words count only where they can: stems within a language, names and numbers everywhere. Plain
-rank fusion, which counts a passage down for sharing no words with a question in another language, is wrong here.
+Candidates are taken per language, from Chroma by meaning and from Tantivy by words, so that the question's own
+language does not crowd out the others. Then all are scored alike: by the cosine of the passage, by that of its best
+sentence, and by the words they share. Words count only where they can: stems within a language, names and numbers
+everywhere. Plain rank fusion, which counts a passage down for sharing no words with a question in another language,
+is wrong here.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
         haben ihr ihre ihrem ihren ihrer im in ins ist ja jede kann kein keine können man mehr mit muss müssen nach
         nicht noch nun nur ob oder ohne sagen sagt sagte schon sehr sei sein seine seinem seinen seiner seit sich sie
         sind so soll sollen sowie trotz über um und uns unter vom von vor war waren warum was wegen weil welche welchem
-        welchen welcher welches wem wen wenn wer werden wessen wie wieso wieviel wieviele will wird wo wann wofür womit woran
+        welchen welcher welches wem wen wenn wer werden wessen wie wieso wieviel wieviele will wird wo wann wofür womit
+        woran
         worüber worum wurde wurden zu zum zur zwischen""".split()
     ),
 }

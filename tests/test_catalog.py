@@ -86,9 +86,13 @@ def test_replacing_an_article_leaves_no_old_passage_and_tells_the_indexes(catalo
 
 
 def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
-    with pytest.raises(KeyError), catalog.transaction():
-        catalog.put_article(make(), [])
-        raise KeyError
+    def fail() -> None:
+        with catalog.transaction():
+            catalog.put_article(make(), [])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert catalog.count() == 0
 
 

@@ -34,7 +34,8 @@ def test_the_fitted_weights_name_every_feature_and_their_origin() -> None:
     fitted = weights()
     for pair in ("same", "cross"):
         assert set(fitted["ranking"][pair]) == set(FEATURES)
-        assert set(fitted["confidence"][pair]) == {*EVIDENCE, "constant"}
+        for model in ("answerable", "right"):
+            assert set(fitted[model][pair]) == {*EVIDENCE, "constant"}
         assert 0 < fitted["threshold"][pair] < 1
     assert "CC BY-SA" in fitted["licence"]
     assert "fit_reader.py" in fitted["made_by"]

@@ -179,6 +179,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _warm(assistant: Assistant) -> None:
+    """Ask something once, so that the first reader does not wait for what is loaded at the first question."""
+    with contextlib.suppress(RagError):  # whoever asks next is told
+        assistant.search("press archive", limit=1)
+
+
 def _open(address: str) -> None:
     """Open a browser window where there is a screen; a browser inside the terminal would take the terminal away."""
     with contextlib.suppress(webbrowser.Error):
@@ -211,6 +217,7 @@ def serve(
 
         def ready() -> None:
             announce(f"On Record is ready: {address}")
+            threading.Thread(target=_warm, args=(assistant,), daemon=True).start()
             if open_browser:
                 _open(address)
 
