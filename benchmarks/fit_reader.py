@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import xquad
@@ -213,14 +212,31 @@ def ranked(case: Case, w: np.ndarray, index: Index) -> list[Reading]:
     return [Reading(owners[i][0], owners[i][1], float(scores[i]), float(odds[i] / odds.sum())) for i in order]
 
 
-def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
+def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, l2: float = 1e-3) -> tuple[np.ndarray, float]:
+    """A logistic regression in which no piece of evidence may count against what it says."""
     scale = x.std(axis=0) + 1e-9
-    model = LogisticRegression(C=0.3, max_iter=2000).fit(x / scale, y, sample_weight=weight)
-    return model.coef_[0] / scale, float(model.intercept_[0])
+    centre = x.mean(axis=0)
+    scaled = (x - centre) / scale
+    sign = np.where(y, 1.0, -1.0)
+    share = weight / weight.sum()
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (scaled @ w[:-1] + w[-1])
+        slope = -sign * share / (1 + np.exp(margin))
+        gradient = np.append(scaled.T @ slope + 2 * l2 * w[:-1], slope.sum())
+        return share @ np.logaddexp(0, -margin) + l2 * w[:-1] @ w[:-1], gradient
+
+    bounds = [(None, 0) if name in AGAINST else (0, None) for name in EVIDENCE] + [(None, None)]
+    fitted = minimize(loss, np.zeros(len(EVIDENCE) + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    coefficients = fitted[:-1] / scale
+    return coefficients, float(fitted[-1] - coefficients @ centre)
 
 
 KIND_WEIGHT = {"answerable": 1.0, "topic absent": 1.0, "paragraph absent": 0.3, "stranger": 0.6}
-LOST = {"same": 0.04, "cross": 0.07}
+# Shares of the answerable questions that may be refused, and the confidence below which nothing is quoted.
+LOST = {"same": 0.05, "cross": 0.06}
+FLOOR = 0.1
+AGAINST = ("names_unknown", "asked_not_given", "words_unknown")  # evidence that there is no answer
 STARTER_WEIGHT = 3.0  # its questions are fewer, and nearer to what is asked of a press archive
 PRIOR = 2.0  # answerable questions to one that is not
 
@@ -237,12 +253,7 @@ def main() -> None:
     indexes: dict[str, Index] = {}
     keep = options.keep or Path(tempfile.mkdtemp())
     for archive in ("en", "de", "mixed"):
-        root = keep / archive
-        languages = xquad.TEXT_LANGUAGES if archive == "mixed" else (archive,)
-        if (root / "index" / "manifest.json").exists():
-            assistant = Assistant(corpus=root / "corpus", index=root / "index")
-        else:
-            assistant = xquad.build(data, languages, root)
+        assistant = xquad.opened(data, archive, keep)
         every += cases(assistant, data, archive, rng)
         indexes[archive] = assistant._open()[1]
         print(archive, len(every), file=sys.stderr, flush=True)
@@ -285,7 +296,7 @@ def main() -> None:
             }
             for model, pairs in models.items()
         },
-        "threshold": {name: threshold(outcomes, name) for name in ("same", "cross")},
+        "threshold": {"same": threshold(outcomes, "same"), "cross": threshold(outcomes, "cross"), "confidence": FLOOR},
     }
     print(json.dumps(stored, indent=1))
     if options.write:

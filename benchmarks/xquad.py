@@ -1,6 +1,6 @@
 """Retrieval, quotations and refusal on XQuAD's paragraphs as an archive.
 
-    python benchmarks/xquad.py DATA [--json] [--archive en|de|mixed]
+    python benchmarks/xquad.py DATA [--json] [--archive en|de|mixed] [--keep FOLDER]
 
 DATA holds `xquad-dev.en.json` and `xquad-dev.de.json` in SQuAD's form: the same paragraphs and questions at the same
 positions in both languages. `xquad-nl.jsonl` beside this file holds Dutch questions on them (CC BY-SA 4.0, as XQuAD).
@@ -92,6 +92,14 @@ def build(data: Data, languages: tuple[str, ...], root: Path) -> Assistant:
 def _escaped(text: str) -> str:
     """Text as Markdown that renders to itself."""
     return "".join("\\" + char if char in r"\`*_{}[]<>()#+-.!|~" else char for char in text)
+
+
+def opened(data: Data, archive: str, keep: Path) -> Assistant:
+    """The archive kept in this folder, built where it is not there yet."""
+    root = keep / archive
+    if (root / "index" / "manifest.json").exists():
+        return Assistant(corpus=root / "corpus", index=root / "index")
+    return build(data, TEXT_LANGUAGES if archive == "mixed" else (archive,), root)
 
 
 def source(data: Data, paragraph: int) -> str:
@@ -199,17 +207,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--archive", choices=("en", "de", "mixed"), help="only this archive")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder in which the archives are kept for the next run")
     options = parser.parse_args()
     data = load(options.data)
     figures: dict[str, dict[str, Any]] = {}
     for archive in [options.archive] if options.archive else ["en", "de", "mixed"]:
-        with tempfile.TemporaryDirectory() as root:
-            languages = TEXT_LANGUAGES if archive == "mixed" else (archive,)
-            with build(data, languages, Path(root)) as assistant:
-                for language in ("en", "de", "nl"):
-                    figures[f"{language} → {archive}"] = measure(assistant, data, language)
-                    if not options.json:
-                        print(f"{language} → {archive}", figures[f"{language} → {archive}"], flush=True)
+        with tempfile.TemporaryDirectory() as folder, opened(data, archive, options.keep or Path(folder)) as assistant:
+            for language in ("en", "de", "nl"):
+                figures[f"{language} → {archive}"] = measure(assistant, data, language)
     if options.json:
         print(json.dumps(figures, indent=1, ensure_ascii=False))
     else:

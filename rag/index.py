@@ -36,6 +36,7 @@ _STEMMED = {
     "sv": "swedish",
 }
 _PLAIN = "plain"
+_TELLING = 10  # passages in a language from which a word that none of them holds tells something
 _PREFIX = "passages-"  # of the names of the collections
 
 
@@ -247,6 +248,18 @@ class Index:
             held = searcher.doc_freq(field, term)
             self._rarities[field, term] = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
         return self._rarities[field, term]
+
+    def is_telling(self, language: str) -> bool:
+        """Whether there are so many passages in `language` that a word which none of them holds tells something."""
+        return bool(self._words.searcher().doc_freq("language", language) >= _TELLING)
+
+    def unknown_share(self, stemmed: Collection[str], language: str) -> float:
+        """How many of these stems (0 to 1) no passage in `language` holds; 0 where there are too few to tell."""
+        searcher = self._words.searcher()
+        if not stemmed or not self.is_telling(language):
+            return 0.0
+        body = f"body_{_analysis(language)}"
+        return sum(not searcher.doc_freq(body, stem) for stem in stemmed) / len(stemmed)
 
     def knows(self, form: str, *, as_name: bool = False) -> bool:
         """Whether any passage holds this form (written like a name)."""

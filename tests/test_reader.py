@@ -37,5 +37,6 @@ def test_the_fitted_weights_name_every_feature_and_their_origin() -> None:
         for model in ("answerable", "right"):
             assert set(fitted[model][pair]) == {*EVIDENCE, "constant"}
         assert 0 < fitted["threshold"][pair] < 1
+    assert 0 < fitted["threshold"]["confidence"] < min(fitted["threshold"]["same"], fitted["threshold"]["cross"])
     assert "CC BY-SA" in fitted["licence"]
     assert "fit_reader.py" in fitted["made_by"]
