@@ -13,13 +13,15 @@ import re
 from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rag.furniture import CLOSING, OWN, Floats, line_key, model, own_features
+from rag.furniture import OWN, Floats, line_key, own_features
 from rag.records import Block, Cleaned, Extract, Segment, Span
+from rag.signs import CLOSING, model
 
 __all__ = ["CLEANING_VERSION", "clean", "line_key"]
 
-CLEANING_VERSION = 1
+CLEANING_VERSION = 2
 
 
 def clean(
@@ -116,6 +118,8 @@ CONTEXT = (
     "alone before after before2 after2 near wide best_before best_after between weak_between mass_before mass_after"
     " run_edge in_run far since_site since_comments page_share page_lines position outside outside_long"
     " continues continued under_site heading_like late_biography late_notice late_site"
+    " among_teasers strange_among_teasers after_last under_label under_last_label known_after_last"
+    " counted_under_label counted_after_last counted_strange"
 ).split()
 
 
@@ -143,6 +147,14 @@ def context_features(lines: Sequence[str], first: Floats, own: Floats) -> Floats
     after = _shift(first, -1)
     comments = column["comments"] * (size < 80) * (ahead > 0.2)
     since_site, since_comments = _since(column["site_short"] * (first < 0.5), comments)
+    teaser_like = (1 - ends) * (size < 120) * (size > 15) * (first < 0.7)
+    teasers = sum((_shift(teaser_like, k) for k in (-3, -2, -1, 1, 2, 3)), np.zeros(n)) / 6
+    paragraph = (size > 150) & (first > 0.5) & (ends > 0)
+    last = int(np.flatnonzero(paragraph)[-1]) if paragraph.any() else n
+    after_last = (index > last).astype(np.float64)
+    heads = np.maximum.reduce([column[name] for name in ("lead_in", "label", "comments")])
+    label = (first < 0.4) * (1 - ends) * (size < 60) * heads
+    under_label = _below(label > 0, paragraph)
     rows = {
         "alone": np.log(np.maximum(first, 1e-4) / np.maximum(1 - first, 1e-4)) / 5,
         "before": _shift(first, 1),
@@ -174,6 +186,15 @@ def context_features(lines: Sequence[str], first: Floats, own: Floats) -> Floats
         "late_biography": late * column["biography"],
         "late_notice": late * column["notice"],
         "late_site": late * column["site_opening"],
+        "among_teasers": teasers,
+        "strange_among_teasers": teasers * (1 - column["known_share"]) * (size < 250),
+        "after_last": after_last,
+        "under_label": under_label,
+        "under_last_label": under_label * after_last,
+        "known_after_last": after_last * column["known_share"],
+        "counted_under_label": column["counted"] * under_label,
+        "counted_after_last": column["counted"] * after_last,
+        "counted_strange": column["counted"] * (1 - column["known_share"]),
     }
     return np.column_stack([rows[name] for name in CONTEXT])
 
@@ -197,6 +218,18 @@ def _window(first: Floats, size: Floats, reach: int) -> Floats:
     below = np.convolve(weight, kernel)[reach : reach + len(first)]
     mean: Floats = above / np.maximum(below, 1.0)
     return mean
+
+
+def _below(label: NDArray[np.bool_], paragraph: NDArray[np.bool_]) -> Floats:
+    """1.0 for the lines under a label with no paragraph of the article between them."""
+    under = np.zeros(len(label))
+    open_ = False
+    for i in range(len(label)):
+        if paragraph[i]:
+            open_ = False
+        under[i] = float(open_)
+        open_ = open_ or bool(label[i])
+    return under
 
 
 def _since(site: Floats, comments: Floats) -> tuple[Floats, Floats]:

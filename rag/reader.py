@@ -94,7 +94,9 @@ _GIVES = {
         re.IGNORECASE,
     ),
     "number": re.compile(
-        r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|half|thirds?|quarter|hundreds?|"
+        r"\d|\b(twent|thirt|fort|fift|sixt|sevent|eight|ninet)(y|een|ieth)|(twin|der|veer|vijf|zes|zeven|tach|negen)tig|"
+        r"(zwan|vier|fünf|sech|sieb|acht|neun)zig|dreißig|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
+        r"twelve|dozens?|half|thirds?|quarter|hundreds?|"
         r"thousands?|millions?|billions?|twice|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|hälfte|"
         r"hundert\w*|tausend\w*|millionen|milliarden?|doppelt|dutzend\w*|twee|drie|vijf|zes|zeven|negen|tien|twaalf|"
         r"helft|honderd\w*|duizend\w*|miljoen\w*|miljard\w*|tientallen)\b",

@@ -47,6 +47,7 @@ def shoot(browser: Browser, url: str, folder: Path) -> None:
             page.press("#or-question textarea", "Enter")
             page.locator("#or-now .or-question", has_text=question).wait_for()
             page.locator("#or-now .or-card, #or-now .or-not-found").first.wait_for()
+            page.wait_for_timeout(600)  # a question that is asked before the last one is answered is not taken
         if article:
             page.goto(url + (page.locator(".or-open").first.get_attribute("href") or ""))
         page.wait_for_timeout(400)  # for the last movement of the page

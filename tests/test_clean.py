@@ -279,15 +279,55 @@ def test_headline_that_is_known_is_left_out() -> None:
 
 
 def test_line_repeated_across_the_archive_goes_but_a_short_answer_stays() -> None:
-    extract = dump(
-        "“Why?”\nHij zei dat het nog weken kan duren voordat de brug weer open is.\nWat u verder nog boeien kan"
-    )
-    assert "boeien" in clean(extract).text
-    keys = {line_key("Wat u verder nog boeien kan"), line_key("“Why?”")}
+    extract = dump("“Why?”\nHij zei dat het nog weken kan duren voordat de brug weer open is.\nVerhalen uit de polder")
+    assert "polder" in clean(extract).text
+    keys = {line_key("Verhalen uit de polder"), line_key("“Why?”")}
     assert (
         clean(extract, repeated=keys).text
         == "“Why?”\n\nHij zei dat het nog weken kan duren voordat de brug weer open is."
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Deze site gebruikt cookies om uw bezoek prettiger te maken.",
+        "Heb je een tip voor onze redactie? Stuur ons een bericht via de app.",
+        "Met een gratis account lees je elke maand vijf artikelen op onze site.",
+        "Um Ihnen diesen Inhalt zeigen zu können, benötigen wir Ihre Zustimmung.",
+        "Please subscribe to our newsletter to keep reading articles on this site.",
+    ],
+)
+def test_notice_in_full_sentences_goes_from_between_paragraphs(line: str) -> None:
+    before = "De raad stemde dinsdag in met het plan om de oude haven te verbouwen tot een wijk met achthonderd huizen."
+    after = "Volgens de wethouder is er jarenlang met bewoners overlegd, en dat is in het ontwerp terug te zien."
+    assert clean(dump(f"Menu\nZoeken\nInloggen\nMijn account\n{before}\n{line}\n{after}\nDeel dit artikel")).text == (
+        f"{before}\n\n{after}"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "„U krijgt uw geld terug”, zei de directeur, „maar niet deze maand.”",
+        "Wie een cookie weigert, krijgt op veel sites nog een scherm te zien.",
+        "De nieuwsbrief telt inmiddels 40.000 lezers en verdient zijn eigen geld.",
+        "Wat betekent dat voor u?",
+        "„Lesen Sie das Kleingedruckte“, rät der Anwalt.",
+        "The newsletter now has 40,000 readers and pays for itself.",
+    ],
+)
+def test_sentence_of_the_story_that_speaks_like_a_notice_stays(line: str) -> None:
+    before = "De raad stemde dinsdag in met het plan om de oude haven te verbouwen tot een wijk met achthonderd huizen."
+    after = "Volgens de wethouder is er jarenlang met bewoners overlegd, en dat is in het ontwerp terug te zien."
+    assert line in clean(dump(f"{before}\n{line}\n{after}")).text
+
+
+def test_marked_teasers_go_but_a_subheading_with_that_word_stays() -> None:
+    story = "Der Rat hat den Plan für das neue Bad abgelehnt, und niemand weiß, wie es damit weitergehen soll."
+    teasers = "Plus Welche Serien den Winter retten\nPlus Kinos im Porträt: Wo der Vorhang rauscht"
+    assert clean(dump(f"{story}\n{teasers}\n{story}")).text == f"{story}\n\n{story}"
+    assert "Plus Minus Null" in clean(dump(f"{story}\nPlus Minus Null\n{story}")).text
 
 
 def test_line_key_folds_case_digits_and_space() -> None:
