@@ -119,11 +119,11 @@ def right(answer: Answer, item: Asked, first: int) -> bool:
     )
 
 
-def measure(assistant: Assistant, data: Data, language: str) -> dict[str, Any]:
-    """All figures for the questions in one language."""
+def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> dict[str, Any]:
+    """All figures for every n-th of the questions in one language."""
     rows: list[dict[str, Any]] = []
     everything = {source(data, at): data.topics[at] for at in range(len(data.topics))}
-    for item in data.questions:
+    for item in data.questions[::every]:
         if language not in item.texts:
             continue
         question = item.texts[language]
@@ -208,13 +208,14 @@ def main() -> None:
     parser.add_argument("--archive", choices=("en", "de", "mixed"), help="only this archive")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the archives are kept for the next run")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="ask only every N-th question")
     options = parser.parse_args()
     data = load(options.data)
     figures: dict[str, dict[str, Any]] = {}
     for archive in [options.archive] if options.archive else ["en", "de", "mixed"]:
         with tempfile.TemporaryDirectory() as folder, opened(data, archive, options.keep or Path(folder)) as assistant:
             for language in ("en", "de", "nl"):
-                figures[f"{language} → {archive}"] = measure(assistant, data, language)
+                figures[f"{language} → {archive}"] = measure(assistant, data, language, options.every)
     if options.json:
         print(json.dumps(figures, indent=1, ensure_ascii=False))
     else:

@@ -142,8 +142,9 @@ def not_found(
         lines = [texts["filtered"]]
     else:
         lines = [texts["not_found"]]
-        if understood.unknown:
-            names = texts["or"].join(name.text for name in understood.unknown)
+        missing = [name.text for name in understood.unknown if not name.text[0].isdigit()]
+        if missing:
+            names = texts["or"].join(missing)
             lines.append(texts["unknown_one"].format(names=names))
     lines += _undated(circumstances, texts)
     return Answer(

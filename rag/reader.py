@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from rag.index import Index, stems
 from rag.records import Passage, Sentence
-from rag.retrieve import Candidate, Question, cached_forms, share_of_names, share_of_stems
+from rag.retrieve import Candidate, Question, cached_forms, question_stems, share_of_names, share_of_stems
 from rag.terms import content_words, leans
 
 FEATURES = (
@@ -226,7 +226,7 @@ def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -
             candidate.name_share if every else 0.5,
             sum(rarity[name] for name in question.unknown) / total if total else 0.0,
             any(kind in wanted and not _GIVES[kind].search(text) for kind in ("date", "number")),
-            index.unknown_share(frozenset(stems(question.text, question.language)), question.language),
+            index.unknown_share(question_stems(question), question.language),
         )
     )
 

@@ -25,6 +25,8 @@ from rag.terms import Name, content_words, fold, names, question_language, text_
 # Fitted as a conditional logit on XQuAD's development articles: benchmarks/fit_reader.py prints the ratio.
 STEM_WEIGHT = 0.11
 NAME_WEIGHT = 0.06
+_BEGINNING = 5  # letters in which two stems must agree
+_PARTLY = 0.7  # what such a stem counts
 CANDIDATES = 12  # a language, from each index; the right passage is among the first five in 98 %
 
 
@@ -189,7 +191,7 @@ def _allowed_passages(
 def _lexical(
     question: Question, language: str, *, index: Index, articles: Sequence[str] | None = None
 ) -> list[tuple[str, float]]:
-    stemmed = set(stems(question.text, language)) if language == question.language else set()
+    stemmed = question_stems(question) if language == question.language else frozenset()
     forms = {form for name in question.names for part in name.parts for form in part}
     return index.matching(stemmed=stemmed, forms=forms, language=language, limit=CANDIDATES, articles=articles)
 
@@ -217,12 +219,31 @@ def score(question: Question, vector: Vectors, item: StoredPassage, *, index: In
 cached_forms = lru_cache(maxsize=8192)(text_forms)
 
 
+@lru_cache(maxsize=64)
+def question_stems(question: Question) -> frozenset[str]:
+    """The stems of the question's words that carry its topic."""
+    told = " ".join(word.text for word in content_words(question.text, question.language))
+    return frozenset(stems(told, question.language))
+
+
 def share_of_stems(question: Question, found: Collection[str], *, index: Index) -> float:
-    """How much of the question's stems stand among `found` (0 to 1), weighted by rarity."""
-    wanted = {stem: index.rarity(stem, question.language) for stem in set(stems(question.text, question.language))}
+    """How much of the question's stems stand among `found` (0 to 1), weighted by rarity.
+
+    A long stem that only begins like one of them counts in part: "licens" and "licenc", German compounds.
+    """
+    wanted = {stem: index.rarity(stem, question.language) for stem in question_stems(question)}
     total = sum(wanted.values())
-    held = set(found)
-    return sum(weight for stem, weight in wanted.items() if stem in held) / total if total else 0.0
+    if not total:
+        return 0.0
+    held = frozenset(found)
+    beginnings = {stem[:_BEGINNING] for stem in held if len(stem) > _BEGINNING}
+    matched = 0.0
+    for stem, weight in wanted.items():
+        if stem in held:
+            matched += weight
+        elif len(stem) > _BEGINNING and stem[:_BEGINNING] in beginnings:
+            matched += _PARTLY * weight
+    return matched / total
 
 
 def share_of_names(question: Question, found: Collection[str], *, index: Index) -> float:

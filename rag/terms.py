@@ -204,9 +204,10 @@ def _with_joined(run: list[Word], index: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own))
 
 
-def content_words(text: str) -> list[Word]:
-    """The words of a text that are not function words of any of our languages."""
-    return [word for word in words(text) if word.text.casefold() not in _ANY_FUNCTION_WORD]
+def content_words(text: str, language: str | None = None) -> list[Word]:
+    """The words of a text that are not function words of `language`; without it, of any of our languages."""
+    function_words = FUNCTION_WORDS.get(language, _ANY_FUNCTION_WORD) if language else _ANY_FUNCTION_WORD
+    return [word for word in words(text) if word.text.casefold() not in function_words]
 
 
 def leans(sentence: str) -> bool:

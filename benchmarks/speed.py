@@ -1,0 +1,96 @@
+"""How long people wait: a question in process, a question from a cold start, the chat until it is reachable.
+
+    python benchmarks/speed.py [--runs 5]
+
+All on the starter corpus with a ready index. Prints medians with the smallest and largest value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from rag import Assistant  # noqa: E402
+from rag.settings import load  # noqa: E402
+
+QUESTION = "What did Kyncl say about licensing?"
+
+
+def shown(name: str, seconds: list[float], unit: str = "s") -> str:
+    values = [value * (1000 if unit == "ms" else 1) for value in seconds]
+    return f"{name}: {statistics.median(values):.1f} {unit} ({min(values):.1f} to {max(values):.1f})"
+
+
+def in_process(questions: list[str]) -> tuple[float, list[float]]:
+    """Seconds of the sync, and of every question after the first."""
+    with Assistant() as assistant:
+        begun = time.perf_counter()
+        assistant.sync()
+        synced = time.perf_counter() - begun
+        assistant.ask(QUESTION)
+        spent = []
+        for question in questions:
+            begun = time.perf_counter()
+            assistant.ask(question)
+            spent.append(time.perf_counter() - begun)
+    return synced, spent
+
+
+def from_cold(environment: dict[str, str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "rag", "ask", QUESTION], cwd=ROOT, env=environment, check=True, capture_output=True
+    )
+    return time.perf_counter() - begun
+
+
+def until_reachable(environment: dict[str, str]) -> float:
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        address = next(line.split()[-1] for line in server.stdout if "http://" in line)
+        with urllib.request.urlopen(address) as page:
+            assert page.status == 200
+        spent = time.perf_counter() - begun
+        server.terminate()
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    lines = (ROOT / "benchmarks" / "starter.jsonl").read_text(encoding="utf-8").splitlines()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["ON_RECORD_HOME"] = home
+        assert str(load().home) == home
+        environment = {**os.environ, "ON_RECORD_PORT": "0"}
+        synced, spent = in_process([json.loads(line)["question"] for line in lines])
+        print(f"the first sync, 15 articles: {synced:.0f} s")
+        print(shown(f"a question in process, {len(spent)} questions", spent, "ms"))
+        print(shown("python -m rag ask", [from_cold(environment) for _ in range(options.runs)]))
+        print(
+            shown("python app.py until the page answers", [until_reachable(environment) for _ in range(options.runs)])
+        )
+
+
+if __name__ == "__main__":
+    main()
