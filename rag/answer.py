@@ -20,8 +20,8 @@ from rag.retrieve import Candidate, Question
 from rag.terms import leans
 
 MAX_CITATIONS = 5
-_ENOUGH = 0.90  # citations are added until their shares in the reader's softmax sum to this
-_WORTH = 0.06  # and no reading with a smaller share of the best one's is added
+_ENOUGH = 0.95  # citations are added until their shares in the reader's softmax sum to this
+_WORTH = 0.04  # and no reading with a smaller share of the best one's is added
 _LEANING_LIMIT = 280  # characters: a leaning sentence takes the one before along up to this length
 _NEAR_LIMIT = 230  # characters: neighbours that score nearly alike are quoted together up to this length
 _NEAR_MARGIN = 2.0  # in the reader's score

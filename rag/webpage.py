@@ -74,8 +74,11 @@ def extract_html(html: str, url: str | None = None, *, second_opinion: bool = Tr
     blocks: list[Block] = []
     offset = 0
     library: _LibraryText | None = None
-    for text, kind, density in _blocks(root):
+    found = list(_blocks(root))
+    for at, (text, kind, density) in enumerate(found):
         doubtful = kind != "item" and not _PROSE.search(text) and (len(text) < _SHORT or density > 0.5)
+        if kind == "heading" and 0 < at < len(found) - 1 and all(map(_is_prose, (found[at - 1], found[at + 1]))):
+            doubtful = False  # trafilatura loses some subheadings, but between two paragraphs it is one
         if doubtful and second_opinion:
             library = library or _library_text(html)
             if library.leaves_out(text):
@@ -86,8 +89,17 @@ def extract_html(html: str, url: str | None = None, *, second_opinion: bool = Tr
     return Extract("\n".join(parts), tuple(blocks), metadata)
 
 
+Kind = Literal["paragraph", "heading", "item"]
+
+
+def _is_prose(block: tuple[str, Kind, float]) -> bool:
+    text, kind, density = block
+    return kind == "paragraph" and len(text) >= _PARAGRAPH and density < 0.5 and _PROSE.search(text) is not None
+
+
 _PROSE = re.compile(r"[.!?…:;][\"'“”„»«’)\]]*$")  # how running text ends
 _SHORT = 150
+_PARAGRAPH = 80  # characters of a block of running text, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +120,6 @@ def _library_text(html: str) -> _LibraryText:
 
     found = trafilatura.extract(html, include_comments=False) or ""
     return _LibraryText(frozenset(_fold(line.lstrip("- ")) for line in found.splitlines()), _fold(found))
-
-
-Kind = Literal["paragraph", "heading", "item"]
 
 
 def _blocks(root: Element) -> Iterator[tuple[str, Kind, float]]:

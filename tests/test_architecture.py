@@ -18,6 +18,7 @@ PACKAGE = ROOT / "rag"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("records", "settings", "terms", "dateline"),
+    ("signs",),
     ("furniture",),
     ("clean", "webpage", "pdf", "sentences", "followup", "embed", "cite", "llm"),
     ("formats", "split"),

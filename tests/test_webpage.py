@@ -162,3 +162,12 @@ def test_blocks_are_exact_folded_and_in_order(parts: list[tuple[str, str]]) -> N
     assert "\n".join(texts) == extract.text
     assert all(text == " ".join(text.split()) and text for text in texts)
     assert all(0 <= block.link_density <= 1 for block in extract.blocks)
+
+
+def test_a_subheading_between_two_paragraphs_stays() -> None:
+    first = "De haven van Lindermonde ging zaterdag weer open, nadat een storm haar negen dagen had afgesloten."
+    second = "Havenmeester Greta Olvers vertelde dat veertig schepen buiten de golfbreker op een loods hadden gewacht."
+    page = f"<html><body><article><h1>Haven open</h1><p>{first}</p><h2>Negen dagen dicht</h2><p>{second}</p></article>"
+    extract = extract_html(page + "</body></html>")
+    kinds = {extract.text[block.start : block.end]: block.kind for block in extract.blocks}
+    assert kinds["Negen dagen dicht"] == "heading"
