@@ -31,13 +31,13 @@ _NEAREST = 3
 
 _TEXTS: dict[str, dict[str, str]] = {
     "en": {
-        "dated_source": "{source}, {date}{language}: {quote}",
-        "source": "{source}{language}: {quote}",
-        "dated_title": "“{title}”, {date}{language}: {quote}",
-        "title": "“{title}”{language}: {quote}",
-        "in_language": " (in {name})",
+        "dated_source": "{source}, {date}{about}: {quote}",
+        "source": "{source}{about}: {quote}",
+        "dated_title": "“{title}”, {date}{about}: {quote}",
+        "title": "“{title}”{about}: {quote}",
+        "in_language": "in {name}",
         "also_in": " (also in {names})",
-        "sample": "{name}, sample article",
+        "sample": "sample article",
         "not_found": "The archive holds no answer to this question.",
         "unknown_one": "No article mentions {names}.",
         "or": " or ",
@@ -47,13 +47,13 @@ _TEXTS: dict[str, dict[str, str]] = {
         "filtered": "No article passes these filters.",
     },
     "nl": {
-        "dated_source": "{source}, {date}{language}: {quote}",
-        "source": "{source}{language}: {quote}",
-        "dated_title": "‘{title}’, {date}{language}: {quote}",
-        "title": "‘{title}’{language}: {quote}",
-        "in_language": " (in het {name})",
+        "dated_source": "{source}, {date}{about}: {quote}",
+        "source": "{source}{about}: {quote}",
+        "dated_title": "‘{title}’, {date}{about}: {quote}",
+        "title": "‘{title}’{about}: {quote}",
+        "in_language": "in het {name}",
         "also_in": " (ook in {names})",
-        "sample": "{name}, voorbeeldartikel",
+        "sample": "voorbeeldartikel",
         "not_found": "Het archief heeft geen antwoord op deze vraag.",
         "unknown_one": "Geen enkel artikel noemt {names}.",
         "or": " of ",
@@ -63,13 +63,13 @@ _TEXTS: dict[str, dict[str, str]] = {
         "filtered": "Geen enkel artikel voldoet aan deze filters.",
     },
     "de": {
-        "dated_source": "{source}, {date}{language}: {quote}",
-        "source": "{source}{language}: {quote}",
-        "dated_title": "„{title}“, {date}{language}: {quote}",
-        "title": "„{title}“{language}: {quote}",
-        "in_language": " (auf {name})",
+        "dated_source": "{source}, {date}{about}: {quote}",
+        "source": "{source}{about}: {quote}",
+        "dated_title": "„{title}“, {date}{about}: {quote}",
+        "title": "„{title}“{about}: {quote}",
+        "in_language": "auf {name}",
         "also_in": " (auch in {names})",
-        "sample": "{name}, Beispielartikel",
+        "sample": "Beispielartikel",
         "not_found": "Das Archiv hat keine Antwort auf diese Frage.",
         "unknown_one": "Kein Artikel erwähnt {names}.",
         "or": " oder ",
@@ -240,17 +240,15 @@ def _framed(citation: Citation, language: str) -> str:
     whole = citation.quote[0] in _MARKS and citation.quote[-1] in _MARKS
     opening, closing = ("", "") if whole else _QUOTES[language]
     kind = ("dated_" if article.date else "") + ("source" if article.source else "title")
-    name = article.source or article.title
-    source = texts["sample"].format(name=name) if article.sample and article.source else name
-    foreign = article.language is not None and article.language != language
-    also = texts["also_in"].format(names=", ".join(a.source or a.title for a in citation.also_in))
+    about = [texts["sample"]] if article.sample else []
+    if article.language is not None and article.language != language:
+        about.append(texts["in_language"].format(name=language_name(article.language, language)))
+    also = texts["also_in"].format(names=", ".join(other.source or other.title for other in citation.also_in))
     return texts[kind].format(
-        source=source,
+        source=article.source,
         title=article.title,
         date=date_text(article.date, language) if article.date else "",
-        language=texts["in_language"].format(name=language_name(article.language, language))
-        if foreign and article.language
-        else "",
+        about=f" ({', '.join(about)})" if about else "",
         quote=f"{opening}{citation.quote}{closing} [{citation.number}]{also if citation.also_in else ''}",
     )
 
