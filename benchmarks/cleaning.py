@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rag.clean import clean
 from rag.records import Block, Extract
 from rag.webpage import extract_html

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ import trafilatura
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from cleaning import dump
 
 from rag import clean, furniture
 from rag.records import Block, Extract
@@ -51,16 +55,6 @@ class Page:
 
 def fold(text: str) -> str:
     return " ".join(text.split())
-
-
-def dump(text: str) -> Extract:
-    """A plain-text dump as blocks: one a line, empty lines left out."""
-    blocks, at = [], 0
-    for line in text.split("\n"):
-        if line.strip():
-            blocks.append(Block(at, at + len(line)))
-        at += len(line) + 1
-    return Extract(text, tuple(blocks))
 
 
 def load(folder: Path) -> list[Page]:

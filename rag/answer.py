@@ -107,12 +107,12 @@ def from_quotes(
     circumstances: Circumstances,
 ) -> Answer:
     """An answer made of quotations alone, best first."""
-    texts, framing = _TEXTS[framing_language(language)], framing_language(language)
+    framing = framing_language(language)
     citations = choose(readings)
     statements = tuple(
         Statement(_framed(citation, framing), (citation.number,), supported=True) for citation in citations
     )
-    lines = [statement.text for statement in statements] + _undated(circumstances, texts)
+    lines = [statement.text for statement in statements] + _undated(circumstances, _TEXTS[framing])
     return Answer(
         question=question,
         found=True,

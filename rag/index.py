@@ -17,6 +17,7 @@ import tantivy
 
 from rag.catalog import UNKNOWN_LANGUAGE, StoredPassage
 from rag.errors import ArchiveIndexError
+from rag.records import Article
 from rag.terms import name_forms, text_forms
 
 # Languages for which Tantivy has both a stemmer and stop words; in any other, words match as they are written.
@@ -134,7 +135,7 @@ class Index:
                 node = TextNode(
                     id_=item.id,
                     text=item.passage.text,
-                    metadata=node_metadata(item),
+                    metadata=node_metadata(article, item.passage.start, item.passage.end),
                     embedding=item.vectors[0].tolist(),
                 )
                 node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=article.id)
@@ -274,17 +275,7 @@ def _language(item: StoredPassage) -> str:
     return item.passage.article.language or UNKNOWN_LANGUAGE
 
 
-def node_metadata(item: StoredPassage) -> dict[str, Any]:
-    """What a llama-index node says of its passage; offsets are code points of the article's text."""
-    article = item.passage.article
-    return {
-        "article_id": article.id,
-        "title": article.title,
-        "source": article.source,
-        "date": article.date.isoformat() if article.date else None,
-        "language": article.language,
-        "url": article.url,
-        "path": article.path,
-        "start": item.passage.start,
-        "end": item.passage.end,
-    }
+def node_metadata(article: Article, start: int, end: int) -> dict[str, Any]:
+    """What a llama-index node says of its span, as far as known; offsets are code points of `article.text`."""
+    known = {name: value for name, value in article.to_dict().items() if value is not None}
+    return {"article_id": known.pop("id"), **known, "start": start, "end": end}

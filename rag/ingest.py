@@ -63,7 +63,6 @@ def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, pr
             records[path] = FileRecord(record.sha256, record.size, record.mtime_ns, record.reason, digest)
             waiting.append(path)
 
-    had = {article.path: article for article in catalog.articles()}
     with _bar(waiting, "embedding", progress) as embedding:
         for path in embedding:
             record = records[path]
@@ -74,7 +73,7 @@ def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, pr
                     article = corpus.article(files[path], root, extract, _Repeated(lines[path] & repeated))
                 except UnreadableFile as error:
                     reason = str(error)
-            old = had.get(path)
+            old = catalog.article(corpus.identifier(path))
             stored = _embedded(article, embedder) if article and article != old else []
             with catalog.transaction():
                 catalog.put_file(

@@ -13,24 +13,18 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import ConfigDict, SkipValidation
 
-from rag.records import Article, Passage
+from rag.index import node_metadata
+from rag.records import Passage
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
-
-
-def _metadata(article: Article, start: int, end: int) -> dict[str, Any]:
-    """What a node says of its span; offsets are code points of `article.text`."""
-    known = article.to_dict()
-    metadata = {"article_id" if name == "id" else name: value for name, value in known.items() if value is not None}
-    return {**metadata, "start": start, "end": end}
 
 
 def _node(passage: Passage) -> TextNode:
     return TextNode(
         id_=f"{passage.article.id}:{passage.start}-{passage.end}",
         text=passage.text,
-        metadata=_metadata(passage.article, passage.start, passage.end),
+        metadata=node_metadata(passage.article, passage.start, passage.end),
         start_char_idx=passage.start,
         end_char_idx=passage.end,
     )
@@ -63,7 +57,7 @@ class ArchiveQueryEngine(CustomQueryEngine):
                 node=TextNode(
                     id_=f"{citation.article.id}:{citation.start}-{citation.end}",
                     text=citation.quote,
-                    metadata=_metadata(citation.article, citation.start, citation.end),
+                    metadata=node_metadata(citation.article, citation.start, citation.end),
                     start_char_idx=citation.start,
                     end_char_idx=citation.end,
                 ),
