@@ -14,7 +14,7 @@ import pytest
 from loopback import Served, Server
 
 from rag.assistant import MAX_QUESTION
-from rag.web.texts import texts_for
+from rag.web.wordings import texts_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Locator, Page, Route

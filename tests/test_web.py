@@ -31,7 +31,8 @@ from rag.web.guards import host_name
 from rag.web.markup import answer_html, article_href, escape, working_html
 from rag.web.page import article_page, web_address
 from rag.web.server import listen
-from rag.web.texts import LANGUAGES, archive_line, confidence_word, reader_language, texts_for
+from rag.web.texts import LANGUAGES, archive_line, confidence_word, reader_language
+from rag.web.wordings import texts_for
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant

@@ -20,7 +20,8 @@ from rag.assistant import MAX_QUESTION, Assistant
 from rag.errors import RagError
 from rag.records import Answer, Hit, Statement
 from rag.web.markup import answer_html, error_html, escape, turn_html, working_html
-from rag.web.texts import Texts, archive_line, reader_language, texts_for
+from rag.web.texts import Texts, archive_line, reader_language
+from rag.web.wordings import texts_for
 
 MAX_WAITING = 64  # questions in the queue
 AT_ONCE = 4  # questions under way at the same time

@@ -22,7 +22,8 @@ from rag.settings import Settings
 from rag.web import guards
 from rag.web.chat import build_chat, theme
 from rag.web.page import article_page, missing_page
-from rag.web.texts import Texts, reader_language, texts_for
+from rag.web.texts import Texts, reader_language
+from rag.web.wordings import texts_for
 
 _UI_FILES = {"room.css": "text/css", "room.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
