@@ -8,6 +8,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+AXE := tests/node_modules/.package-lock.json
 
 .PHONY: run test lint check clean
 .DEFAULT_GOAL := run
@@ -15,17 +16,22 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed
 	@$(if $(PORT),ON_RECORD_PORT=$(PORT)) $(BIN)/python app.py
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(AXE)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/check --no-tests
 
-check: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev $(AXE)
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/check
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The accessibility checks come from npm; without it those tests are skipped.
+$(AXE): tests/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests --no-audit --no-fund --loglevel=error >/dev/null; \
+		touch $@; else echo "npm is not installed: the accessibility tests will be skipped" >&2; fi
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \

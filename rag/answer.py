@@ -236,9 +236,6 @@ def _framed(citation: Citation, language: str) -> str:
     """A quotation with who said it where and when, as far as known, in the language of the answer."""
     texts = _TEXTS[language]
     article = citation.article
-    # A quotation that is direct speech from end to end has its marks already.
-    whole = citation.quote[0] in _MARKS and citation.quote[-1] in _MARKS
-    opening, closing = ("", "") if whole else _QUOTES[language]
     kind = ("dated_" if article.date else "") + ("source" if article.source else "title")
     about = [texts["sample"]] if article.sample else []
     if article.language is not None and article.language != language:
@@ -249,8 +246,16 @@ def _framed(citation: Citation, language: str) -> str:
         title=article.title,
         date=date_text(article.date, language) if article.date else "",
         about=f" ({', '.join(about)})" if about else "",
-        quote=f"{opening}{citation.quote}{closing} [{citation.number}]{also if citation.also_in else ''}",
+        quote=f"{in_marks(citation.quote, language)} [{citation.number}]{also if citation.also_in else ''}",
     )
+
+
+def in_marks(text: str, language: str) -> str:
+    """`text` in the quotation marks of `language`; direct speech from end to end has its own already."""
+    if not text or (text[0] in _MARKS and text[-1] in _MARKS):
+        return text
+    opening, closing = _QUOTES[framing_language(language)]
+    return f"{opening}{text}{closing}"
 
 
 def date_text(day: dt.date, language: str) -> str:

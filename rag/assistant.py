@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
-import json
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from rag import answer as answers
+from rag import feedback as verdicts
 from rag import settings as settings_module
-from rag.catalog import Catalog
-from rag.clean import CLEANING_VERSION
-from rag.embed import Embedder, load
-from rag.errors import ArchiveIndexError, CorpusError, IndexLocked, IndexMismatch, LLMError, SettingsError
+from rag.errors import CorpusError, LLMError, SettingsError
+from rag.feedback import Feedback
 from rag.followup import standalone
-from rag.index import Index
 from rag.ingest import ingest
 from rag.reader import judge, read
-from rag.records import Answer, Article, Event, Hit, SyncReport
+from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
 from rag.retrieve import Candidate, Filter, Question, retrieve, understand
-from rag.split import SPLITTING_VERSION
+from rag.stores import Opened, Stores
 from rag.terms import question_language
 
 if TYPE_CHECKING:
@@ -40,7 +36,6 @@ if TYPE_CHECKING:
 
 MAX_QUESTION = 2_000  # characters
 _READ = 8  # passages that the reader looks into
-_MANIFEST = "manifest.json"
 
 
 class Assistant:
@@ -66,12 +61,7 @@ class Assistant:
             settings = replace(settings, corpus=Path(corpus))
         self.corpus = settings.corpus.expanduser().resolve()
         self.path = Path(index).expanduser() if index is not None else settings.index_path
-        self._model = settings.embed_model
-        self._guard = threading.RLock()
-        self._embedder: Embedder | None = None
-        self._catalog: Catalog | None = None
-        self._index: Index | None = None
-        self._lock: FileLock | None = None
+        self._stores = Stores(self.path, settings.embed_model)
 
     def __enter__(self) -> Assistant:
         return self
@@ -121,22 +111,26 @@ class Assistant:
         """Answer as `ask` does, step by step: the "hits", then each "statement", then the whole "answer"."""
         _check_question(question)
         chosen = _filter(languages, sources, since, until)
-        catalog, index, _ = self._open()
         clock = _Clock()
         full = standalone(question, history)
-        understood = understand(full, index)
-        clock.lap("understand")
-        candidates = self._candidates(understood, chosen, _READ, clock)
+        with self._reading() as opened:
+            understood = understand(full, opened[1])
+            clock.lap("understand")
+            candidates = _candidates(understood, chosen, _READ, opened, clock)
         yield Event("hits", answers.nearest(candidates))
-        readings = read(understood, candidates, index=index)
-        judgement = judge(understood, readings, index=index)
+        with self._reading() as (catalog, index, _):
+            # Whoever takes the events may have taken his time: what was removed meanwhile may not answer.
+            held = {item.id for item in catalog.passages([candidate.stored.id for candidate in candidates])}
+            candidates = [candidate for candidate in candidates if candidate.stored.id in held]
+            readings = read(understood, candidates, index=index)
+            judgement = judge(understood, readings, index=index)
+            circumstances = answers.Circumstances(
+                undated_left_out=catalog.undated() if chosen.since or chosen.until else 0,
+                archive_empty=catalog.count() == 0,
+                nothing_allowed=not candidates,
+            )
         clock.lap("read")
         framing = language or (question_language(question) if full == question else understood.language)
-        circumstances = answers.Circumstances(
-            undated_left_out=catalog.undated() if chosen.since or chosen.until else 0,
-            archive_empty=catalog.count() == 0,
-            nothing_allowed=not candidates,
-        )
         sure = judgement.confidence
         if judgement.found:
             result = answers.from_quotes(question, readings, sure, language=framing, circumstances=circumstances)
@@ -167,21 +161,48 @@ class Assistant:
         if limit < 1:
             raise SettingsError(f"limit is {limit}, expected 1 or more")
         chosen = _filter(languages, sources, since, until)
-        _, index, _ = self._open()
-        candidates = self._candidates(understand(query, index), chosen, limit, _Clock())
+        with self._reading() as opened:
+            candidates = _candidates(understand(query, opened[1]), chosen, limit, opened, _Clock())
         return [Hit(candidate.stored.passage, candidate.score) for candidate in candidates]
 
     def article(self, article_id: str) -> Article | None:
         """The article with this id, or None."""
-        return self._open()[0].article(article_id)
+        with self._reading() as (catalog, _, _):
+            return catalog.article(article_id)
 
     def articles(self) -> list[Article]:
         """All articles of the archive, newest first, the undated last."""
-        return self._open()[0].articles()
+        with self._reading() as (catalog, _, _):
+            return catalog.articles()
+
+    def find_articles(
+        self,
+        query: str = "",
+        *,
+        languages: Collection[str] | None = None,
+        sources: Collection[str] | None = None,
+        since: dt.date | None = None,
+        until: dt.date | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[list[Article], int]:
+        """A page of the articles with every word of `query` in headline, source, author or path; how many there are.
+
+        Newest first, the undated last. The filters are those of `ask`, and so are the errors.
+        """
+        chosen = asdict(_filter(languages, sources, since, until))
+        with self._reading() as (catalog, _, _):
+            return catalog.find_articles(query, **chosen, limit=limit, offset=offset)
+
+    def overview(self) -> Overview:
+        """How many articles there are, by language, source and month. Reads none of them."""
+        with self._reading() as (catalog, _, _):
+            return catalog.overview()
 
     def skipped(self) -> list[tuple[str, str]]:
         """The files that the last sync could not read, with the reason."""
-        return self._open()[0].skipped()
+        with self._reading() as (catalog, _, _):
+            return catalog.skipped()
 
     def as_retriever(self, limit: int = 10) -> BaseRetriever:
         """A llama-index retriever over this archive."""
@@ -195,21 +216,27 @@ class Assistant:
 
         return ArchiveQueryEngine(assistant=self)
 
-    def _candidates(self, understood: Question, chosen: Filter, limit: int, clock: _Clock) -> list[Candidate]:
-        catalog, index, embedder = self._open()
-        vector = embedder.embed_queries([understood.text])[0]
-        clock.lap("embed")
-        found = retrieve(understood, vector, catalog=catalog, index=index, filter=chosen, limit=limit)
-        clock.lap("retrieve")
-        return found
+    # Feedback, which needs neither the model nor the lock
+
+    def add_feedback(self, given: Feedback) -> None:
+        """Keep a reader's verdict on an answer, in place of what was kept under the same id."""
+        verdicts.add(self.path / verdicts.CATALOG, given)
+
+    def feedback(self) -> list[Feedback]:
+        """What readers thought of answers, newest first."""
+        return verdicts.kept(self.path / verdicts.CATALOG)
+
+    def delete_feedback(self, ids: Collection[str] | None = None) -> int:
+        """Delete the feedback with these ids, or all of it; how much there was."""
+        return verdicts.delete(self.path / verdicts.CATALOG, ids)
 
     # Keeping the index
 
     def sync(self, progress: bool = False, rebuild: bool = False) -> SyncReport:
         """Bring the index in line with the corpus: add, update and remove articles.
 
-        Unchanged files cost a stat and a hash. `rebuild` makes everything anew, also after a change of the model.
-        `progress` shows a bar on the standard error stream.
+        Unchanged files cost a stat and a hash. `rebuild` makes everything but the feedback anew, also after a change
+        of the model. `progress` shows a bar on the standard error stream.
 
         Raises:
             CorpusError: the corpus is not a folder. IndexLocked: another process is writing.
@@ -219,100 +246,25 @@ class Assistant:
                 f"the corpus {self.corpus} is not a folder; expected a folder of articles; name one with --corpus or "
                 "ON_RECORD_CORPUS"
             )
-        with self._guard:
-            self._close_stores()
-            self._acquire()
-            if rebuild:
-                self._discard()
-            catalog, index, embedder = self._open(writing=True)
+        with self._stores.writing(rebuild=rebuild) as (catalog, index, embedder):
             return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress)
 
     def close(self) -> None:
         """Close the stores and let others write. The assistant opens them again when it is used again."""
-        with self._guard:
-            self._close_stores()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+        self._stores.close()
 
-    def _open(self, *, writing: bool = False) -> tuple[Catalog, Index, Embedder]:
-        with self._guard:
-            if self._catalog is None or self._index is None or self._embedder is None:
-                if not writing and not (self.path / _MANIFEST).exists():
-                    self.sync()
-                    return self._open()
-                self.path.mkdir(parents=True, exist_ok=True)
-                self._embedder = self._embedder or load(self._model)
-                self._check_manifest(self._embedder)
-                self._catalog = Catalog(self.path / "catalog.sqlite3", dim=self._embedder.dim)
-                self._index = Index(self.path)
-                if writing:
-                    self._repair(self._catalog)
-            return self._catalog, self._index, self._embedder
+    @contextmanager
+    def _reading(self) -> Iterator[Opened]:
+        """The stores, which stay open inside, for one step; an index that was never begun is built first."""
+        if not self._stores.exist():
+            self.sync()
+        with self._stores.reading() as opened:
+            yield opened
 
-    def _repair(self, catalog: Catalog) -> None:
-        """Where the indexes do not hold what the catalog says they hold, make them again from it."""
-        assert self._index is not None
-        indexed = catalog.indexed()
-        if (self._index.vectors_held(), self._index.words_held()) == (indexed, indexed):
-            return
-        self._index.close()
-        Index.destroy(self.path)
-        catalog.unsettle()
-        self._index = Index(self.path)
-
-    def _acquire(self) -> None:
-        if self._lock is not None:
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise IndexLocked(
-                f"another process is writing to the index {self.path}; wait for it or stop it, or use another index "
-                "with --index"
-            ) from None
-        self._lock = lock
-
-    def _check_manifest(self, embedder: Embedder) -> None:
-        """Compare the manifest of the index with what this process would build; write it where there is none."""
-        ours = {
-            "model": embedder.name,
-            "dimension": embedder.dim,
-            "cleaning": CLEANING_VERSION,
-            "splitting": SPLITTING_VERSION,
-        }
-        file = self.path / _MANIFEST
-        if not file.exists():
-            file.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
-            return
-        try:
-            theirs = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ArchiveIndexError(
-                f"{file} is damaged; build the index again with: python -m rag sync --rebuild"
-            ) from None
-        differing = [name for name in ours if theirs.get(name) != ours[name]]
-        if differing:
-            found = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
-            expected = ", ".join(f"{name} {ours[name]}" for name in differing)
-            raise IndexMismatch(
-                f"the index {self.path} was built with {found}, and this is {expected}; build it again with: "
-                "python -m rag sync --rebuild"
-            )
-
-    def _discard(self) -> None:
-        Index.destroy(self.path)
-        for name in (_MANIFEST, "catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm"):
-            (self.path / name).unlink(missing_ok=True)
-
-    def _close_stores(self) -> None:
-        if self._index is not None:
-            self._index.close()
-        if self._catalog is not None:
-            self._catalog.close()
-        self._index = self._catalog = None
+    def _open(self) -> Opened:
+        """The stores, for who knows that nobody closes them."""
+        with self._reading() as opened:
+            return opened
 
 
 class _Clock:
@@ -326,6 +278,15 @@ class _Clock:
         now = time.perf_counter()
         self.laps[stage] = (now - self._last) * 1000
         self._last = now
+
+
+def _candidates(understood: Question, chosen: Filter, limit: int, opened: Opened, clock: _Clock) -> list[Candidate]:
+    catalog, index, embedder = opened
+    vector = embedder.embed_queries([understood.text])[0]
+    clock.lap("embed")
+    found = retrieve(understood, vector, catalog=catalog, index=index, filter=chosen, limit=limit)
+    clock.lap("retrieve")
+    return found
 
 
 def _check_question(question: str) -> None:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from rag import listing
 from rag.embed import Vectors
 from rag.errors import ArchiveIndexError
-from rag.records import Article, Passage, Segment, Sentence, Span
+from rag.records import Article, Overview, Passage, Segment, Sentence, Span
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -37,7 +38,6 @@ CREATE TABLE IF NOT EXISTS articles (
     text_sha256 TEXT NOT NULL, source TEXT, date TEXT, language TEXT, url TEXT, author TEXT,
     metadata TEXT NOT NULL, headings TEXT NOT NULL, pages TEXT NOT NULL, source_map TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS articles_date ON articles (date);
 CREATE TABLE IF NOT EXISTS passages (
     id TEXT PRIMARY KEY, article_id TEXT NOT NULL REFERENCES articles (id) ON DELETE CASCADE,
     language TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, context TEXT NOT NULL,
@@ -87,11 +87,12 @@ class Catalog:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA foreign_keys=ON")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + listing.INDEX)
+            listing.register(self._db)
         except sqlite3.DatabaseError as error:
             raise ArchiveIndexError(
-                f"{path} is not a usable catalog ({error}); move the folder {path.parent} away and run: "
-                "python -m rag sync"
+                f"{path} is not a usable catalog ({error}); build the index again, which keeps the old file aside, "
+                "with: python -m rag sync --rebuild"
             ) from error
         self._article: Callable[[int], Article] = lru_cache(maxsize=2048)(self._load_article)
 
@@ -200,13 +201,15 @@ class Catalog:
 
     def article(self, article_id: str) -> Article | None:
         """The article with this id, or None."""
-        rows = self._rows("SELECT revision FROM articles WHERE id = ?", (article_id,))
-        return self._article(rows[0][0]) if rows else None
+        with self._lock:
+            rows = self._rows("SELECT revision FROM articles WHERE id = ?", (article_id,))
+            return self._article(rows[0][0]) if rows else None
 
     def articles(self) -> list[Article]:
         """All articles, newest first, the undated last."""
-        rows = self._rows("SELECT revision FROM articles ORDER BY date IS NULL, date DESC, path")
-        return [self._article(row[0]) for row in rows]
+        with self._lock:  # between the two a sync might replace an article
+            rows = self._rows("SELECT revision FROM articles ORDER BY date IS NULL, date DESC, path")
+            return [self._article(row[0]) for row in rows]
 
     def _load_article(self, revision: int) -> Article:
         (row,) = self._rows(
@@ -254,14 +257,16 @@ class Catalog:
     def passages(self, ids: Sequence[str]) -> list[StoredPassage]:
         """The passages with these ids, in their order; ids that are not in the archive are left out."""
         marks = ", ".join("?" * len(ids))
-        rows = {row[0]: row for row in self._passage_rows(f"p.id IN ({marks})", ids)}
-        return [self._stored(rows[passage_id]) for passage_id in ids if passage_id in rows]
+        with self._lock:
+            rows = {row[0]: row for row in self._passage_rows(f"p.id IN ({marks})", ids)}
+            return [self._stored(rows[passage_id]) for passage_id in ids if passage_id in rows]
 
     def passages_of(self, article_ids: Sequence[str]) -> list[StoredPassage]:
         """All passages of these articles, in the order of the text."""
         marks = ", ".join("?" * len(article_ids))
-        rows = self._passage_rows(f"p.article_id IN ({marks}) ORDER BY p.article_id, p.start", article_ids)
-        return [self._stored(row) for row in rows]
+        with self._lock:
+            rows = self._passage_rows(f"p.article_id IN ({marks}) ORDER BY p.article_id, p.start", article_ids)
+            return [self._stored(row) for row in rows]
 
     def _passage_rows(self, where: str, values: Sequence[Any]) -> list[Any]:
         return self._rows(
@@ -295,16 +300,34 @@ class Catalog:
         languages: Collection[str] | None = None,
     ) -> list[str]:
         """The ids of the articles that a filter lets answer. An undated article is outside any date filter."""
-        conditions, values = ["1"], list[Any]()
-        for column, wanted in (("source", sources), ("language", languages)):
-            if wanted is not None:
-                conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-                values += wanted
-        for sign, day in ((">=", since), ("<=", until)):
-            if day is not None:
-                conditions.append(f"date {sign} ?")
-                values.append(day.isoformat())
-        return [row[0] for row in self._rows(f"SELECT id FROM articles WHERE {' AND '.join(conditions)}", values)]
+        where, values = listing.condition(sources, since, until, languages)
+        return [row[0] for row in self._rows(f"SELECT id FROM articles WHERE {where} ORDER BY id", values)]
+
+    def find_articles(
+        self,
+        query: str = "",
+        *,
+        sources: Collection[str] | None = None,
+        since: dt.date | None = None,
+        until: dt.date | None = None,
+        languages: Collection[str] | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[list[Article], int]:
+        """A page of the articles that match, newest first, the undated last; and how many match in all.
+
+        Every word of the query occurs in the title, source, author or path, case and accents folded. The filters are
+        those of `allowed`.
+        """
+        where, values = listing.condition(sources, since, until, languages)
+        with self._lock:  # or what was found might be gone before it is read
+            found = listing.find(self._rows, query, where, values)
+            return [self._article(revision) for revision in found[offset : offset + limit]], len(found)
+
+    def overview(self) -> Overview:
+        """What the archive holds, counted. Reads no article."""
+        with self._lock:
+            return listing.overview(self._rows)
 
     def undated(self) -> int:
         """How many articles have no date."""

@@ -1,7 +1,7 @@
-"""The terminal: `python -m rag sync | ask | search | serve`.
+"""The terminal: `python -m rag sync | ask | search | serve | feedback`.
 
-The only module that prints. Whatever is slow to import is imported inside the command that needs it, so that `--help`
-answers at once. Errors of ours become one line on stderr.
+Whatever is slow to import is imported inside the command that needs it, so that `--help` answers at once. Errors of
+ours become one line on stderr. What is printed looks as `terminal.py` says.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime as dt
-import json
 import os
 import re
-import shutil
 import sys
-import textwrap
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from rag import __version__, settings
 from rag.errors import RagError, SettingsError
-from rag.records import Answer, Article, Citation, Hit, SyncReport
+from rag.terminal import Page, complain, print_json
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
+    from rag.feedback import Feedback
 
 FOUND, NOT_FOUND, ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,11 +34,6 @@ exit codes:
   2    error (also a wrong argument); one line on stderr says what and what to do
   130  interrupted
 """
-
-# C0 and C1 control characters and the bidirectional overrides: text from a file must not steer the terminal.
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_WIDEST = 100
-_EXCERPT = 280  # characters of a passage shown in a list
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             traceback.print_exc()
         elif isinstance(error, RagError):
-            _complain(str(error))
+            complain(str(error))
         else:
-            _complain(f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where")
+            complain(f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where")
         return ERROR
 
 
@@ -76,9 +69,9 @@ def _sync(args: argparse.Namespace) -> int:
     with _assistant(args) as assistant:
         report = assistant.sync(progress=sys.stderr.isatty(), rebuild=args.rebuild)
     if args.json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
-        _Page().sync_report(report)
+        Page().sync_report(report)
     return FOUND
 
 
@@ -88,9 +81,9 @@ def _ask(args: argparse.Namespace) -> int:
         _build_new(assistant)
         answer = assistant.ask(question, language=args.answer_language, **_filters(args))
     if args.json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
-        _Page().answer(answer)
+        Page().answer(answer)
     return FOUND if answer.found else NOT_FOUND
 
 
@@ -100,11 +93,11 @@ def _search(args: argparse.Namespace) -> int:
         _build_new(assistant)
         hits = assistant.search(query, limit=args.limit, **_filters(args))
     if args.json:
-        _print_json([hit.to_dict() for hit in hits])
+        print_json([hit.to_dict() for hit in hits])
     elif hits:
-        _Page().hits(hits)
+        Page().hits(hits)
     else:
-        _Page().line("Nothing found.")
+        Page().line("Nothing found.")
     return FOUND if hits else NOT_FOUND
 
 
@@ -123,6 +116,81 @@ def _serve(args: argparse.Namespace) -> int:
     return FOUND
 
 
+def _feedback(args: argparse.Namespace) -> int:
+    from rag import feedback
+
+    catalog = _index(args) / feedback.CATALOG  # only this file: the model stays where it is
+    if args.delete_all or args.delete:
+        return _delete_feedback(args, catalog)
+    found = feedback.kept(catalog)
+    if args.export:
+        _export(args.export, found, replace=args.force)
+        if args.json:
+            print_json({"exported": len(found), "file": str(args.export)})
+        else:
+            Page().line(f"{len(found)} exported to {args.export}")
+    elif args.json:
+        print_json([item.to_dict() for item in found])
+    elif found:
+        Page().feedback(found)
+    else:
+        Page().line(f"No feedback in {catalog.parent}.")
+    return FOUND
+
+
+def _delete_feedback(args: argparse.Namespace, catalog: Path) -> int:
+    from rag import feedback
+
+    known = {item.id for item in feedback.kept(catalog)}
+    if unknown := sorted(set(args.delete or ()) - known):
+        raise SettingsError(
+            f"there is no feedback with the id {', '.join(unknown)} and nothing was deleted; the list without --delete "
+            "shows the ids"
+        )
+    if args.delete_all and known and not args.yes and not _sure(f"Delete all feedback ({len(known)})?"):
+        Page().line("Nothing deleted.")
+        return FOUND
+    deleted = feedback.delete(catalog, None if args.delete_all else args.delete)
+    if args.json:
+        print_json({"deleted": deleted})
+    else:
+        Page().line(f"{deleted} deleted")
+    return FOUND
+
+
+def _sure(question: str) -> bool:
+    """Ask on the terminal; where there is none, nobody can answer.
+
+    Raises:
+        SettingsError: stdin is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            "deleting all feedback cannot be undone, and there is no terminal to ask; add --yes to do it"
+        )
+    sys.stderr.write(f"{question} It cannot be brought back. [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _export(path: Path, found: Sequence[Feedback], *, replace: bool) -> None:
+    from rag import feedback
+
+    # The mark at the beginning tells Excel that the file is in UTF-8.
+    formats = {".jsonl": (feedback.to_jsonl, "utf-8"), ".csv": (feedback.to_csv, "utf-8-sig")}
+    if path.suffix.lower() not in formats:
+        raise SettingsError(f"{path} ends in {path.suffix or 'nothing'!r}, expected .jsonl or .csv; name it so")
+    write, encoding = formats[path.suffix.lower()]
+    text = write(found)
+    try:
+        with path.open("w" if replace else "x", encoding=encoding, newline="") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SettingsError(f"{path} exists; add --force to write over it, or name another file") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror or error}); name another file") from None
+
+
 def _settings(args: argparse.Namespace) -> settings.Settings:
     found = settings.load()
     return dataclasses.replace(found, corpus=args.corpus) if args.corpus else found
@@ -131,8 +199,13 @@ def _settings(args: argparse.Namespace) -> settings.Settings:
 def _assistant(args: argparse.Namespace) -> Assistant:
     from rag.assistant import Assistant
 
-    wanted = _settings(args)
-    return Assistant(corpus=wanted.corpus, index=args.index or wanted.index_path)
+    return Assistant(corpus=_settings(args).corpus, index=_index(args))
+
+
+def _index(args: argparse.Namespace) -> Path:
+    """The folder of the index."""
+    index: Path = args.index or _settings(args).index_path
+    return index.expanduser()
 
 
 def _build_new(assistant: Assistant) -> None:
@@ -161,107 +234,6 @@ def _words(given: str, what: str) -> str:
     if not words:
         raise SettingsError(f'the {what} is empty; write it in quotation marks, or "-" to read it from stdin')
     return words
-
-
-# What is printed
-
-
-def _print_json(data: Any) -> None:
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(data, ensure_ascii=not utf8, indent=2))
-
-
-def _complain(message: str) -> None:
-    print(f"on-record: {_safe(' '.join(message.split()))}", file=sys.stderr)
-
-
-def _safe(text: str) -> str:
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-class _Page:
-    """Text for people: wrapped and quietly coloured on a terminal, plain and unwrapped in a pipe."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stdout.isatty()
-        self.colour = self.terminal and settings.colour_wanted()
-        self.width = min(shutil.get_terminal_size().columns, _WIDEST)
-
-    def line(self, text: str = "", *, indent: str = "", style: str = "") -> None:
-        for paragraph in _safe(text).split("\n"):
-            wrapped = [indent + paragraph]
-            if self.terminal:
-                wrapped = textwrap.wrap(
-                    paragraph,
-                    max(self.width, 20),
-                    initial_indent=indent,
-                    subsequent_indent=indent,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            for row in wrapped or [""]:
-                print(f"\x1b[{style}m{row}\x1b[0m" if style and self.colour else row.rstrip())
-
-    def answer(self, answer: Answer) -> None:
-        self.line(answer.text)
-        for citation in answer.citations:
-            self.line()
-            self.citation(citation, quoted=citation.quote in answer.text)
-        if not answer.found and answer.nearest:
-            self.line()
-            self.line("Nearest passages, which do not answer the question:", style="2")
-            self.hits(answer.nearest[:3])
-
-    def citation(self, citation: Citation, *, quoted: bool) -> None:
-        self.line(f"[{citation.number}] {_heading(citation.article)}", style="1")
-        if not quoted:
-            self.line(citation.quote, indent="    ")
-        self.line(_place(citation.article, citation.start, citation.end), indent="    ", style="2")
-        for article in citation.also_in:
-            self.line(f"also in {_heading(article)}", indent="    ", style="2")
-
-    def hits(self, hits: Sequence[Hit]) -> None:
-        for rank, hit in enumerate(hits, 1):
-            passage = hit.passage
-            if rank > 1:
-                self.line()
-            self.line(f"{rank}. {_heading(passage.article)}", style="1")
-            self.line(_excerpt(passage.text), indent="   ")
-            place = _place(passage.article, passage.start, passage.end)
-            self.line(f"{place} · score {hit.score:.3f}", indent="   ", style="2")
-
-    def sync_report(self, report: SyncReport) -> None:
-        self.line(
-            f"{report.added} added, {report.updated} updated, {report.removed} removed, {report.unchanged} unchanged"
-            + (f", {len(report.skipped)} skipped:" if report.skipped else "")
-        )
-        for path, reason in report.skipped:
-            self.line(f"{path}: {reason}", indent="  ")
-
-
-def _heading(article: Article) -> str:
-    """What is known of an article in one line; what is unknown is left out."""
-    known = (
-        article.source,
-        article.title,
-        article.date.isoformat() if article.date else None,
-        article.language,
-        "sample article" if article.sample else None,
-    )
-    return " · ".join(" ".join(part.split()) for part in known if part)
-
-
-def _place(article: Article, start: int, end: int) -> str:
-    page = article.page_at(start)
-    return f"{article.path}, characters {start}–{end}" + (f", page {page}" if page else "")
-
-
-def _excerpt(text: str) -> str:
-    flat = " ".join(text.split())
-    if len(flat) <= _EXCERPT:
-        return flat
-    cut = flat.rfind(" ", 0, _EXCERPT)
-    return flat[: cut if cut > 0 else _EXCERPT] + " …"
 
 
 # Arguments
@@ -383,4 +355,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=_port, metavar="PORT", help="port to listen on; 0: any free one (default: 7860)")
+    feedback = command(
+        "feedback",
+        _feedback,
+        "list, export or delete what readers thought of answers",
+        [as_json],
+        [
+            "feedback",
+            "feedback --export feedback.csv",
+            "feedback --delete 0f8fad5bd9cb469fa16570867728950e",
+            "feedback --delete-all --yes",
+        ],
+    )
+    what = feedback.add_mutually_exclusive_group()
+    what.add_argument("--export", type=Path, metavar="FILE", help="write all of it to a new .jsonl or .csv file")
+    what.add_argument("--delete", action="append", metavar="ID", help="delete the one with this id; may be repeated")
+    what.add_argument("--delete-all", action="store_true", help="delete all of it; asks first")
+    feedback.add_argument("--force", action="store_true", help="let --export write over a file")
+    feedback.add_argument("--yes", action="store_true", help="let --delete-all go ahead without asking")
     return parser

@@ -21,13 +21,13 @@ from typing import Any
 from rag.clean import clean, line_key
 from rag.dateline import byline_in, date_in, dateline_of, dates, headline, is_headline
 from rag.errors import CorpusError, UnreadableFile
+from rag.folder import defaults, holds_for
 from rag.formats import (
     extract_docx,
     extract_markdown,
     extract_page,
     extract_pdf,
     extract_text,
-    front_matter,
     text_of,
 )
 from rag.records import Article, Block, Cleaned, Extract
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx"})
 MAX_BYTES = 20_000_000
-DEFAULTS = "archive.yaml"
 
 _KNOWN = ("title", "date", "author", "source", "language", "url")
 # Half characters and controls, which neither a database nor a page can hold; replaced one for one, so offsets hold.
@@ -124,23 +123,8 @@ def read(path: Path, root: Path) -> Article:
         CorpusError: if the folder's `archive.yaml` cannot be used.
     """
     found = extract(path)
-    return article(path, root, replace(found, metadata={**defaults(root), **found.metadata}))
-
-
-def defaults(root: Path) -> dict[str, Any]:
-    """What `archive.yaml` in `root` says of every file that does not say otherwise itself; empty without that file.
-
-    Raises:
-        CorpusError: if it is not a mapping in YAML.
-    """
-    path = root / DEFAULTS
-    if not path.is_file():
-        return {}
-    try:
-        said, _ = front_matter(f"---\n{path.read_text(encoding='utf-8-sig')}\n---\n")
-    except (OSError, UnicodeDecodeError, UnreadableFile) as error:
-        raise CorpusError(f"{path} cannot be used ({error}); expected lines such as 'source: The Gazette'") from error
-    return said
+    said = holds_for(path.relative_to(root).as_posix(), defaults(root))
+    return article(path, root, replace(found, metadata={**said, **found.metadata}))
 
 
 def _lines(extract: Extract) -> list[str]:

@@ -178,7 +178,7 @@ class Index:
 
     def _reload(self) -> None:
         self._words.reload()
-        self._rarities.clear()
+        self._rarities = {}  # a new one: who still counts by the old words keeps that in the old one
 
     def _store(self, language: str, *, create: bool = False) -> Any:
         """llama-index's vector store over the collection of a language; None where there is none."""
@@ -244,11 +244,12 @@ class Index:
         `term` is a stem where `language` is given, else a form.
         """
         field = f"body_{_analysis(language)}" if language else "forms"
-        if (field, term) not in self._rarities:
+        rarities = self._rarities
+        if (field, term) not in rarities:
             searcher = self._words.searcher()
             held = searcher.doc_freq(field, term)
-            self._rarities[field, term] = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
-        return self._rarities[field, term]
+            rarities[field, term] = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+        return rarities[field, term]
 
     def is_telling(self, language: str) -> bool:
         """Whether there are so many passages in `language` that a word which none of them holds tells something."""

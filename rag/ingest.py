@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rag import corpus
+from rag import corpus, folder
 from rag.catalog import Catalog, FileRecord, StoredPassage
 from rag.embed import Embedder
 from rag.errors import UnreadableFile
@@ -35,18 +35,29 @@ def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, pr
     gone = [path for path in known if path not in files]
     with catalog.transaction():
         removed = sum([catalog.remove_file(path) for path in gone])
+    if removed:  # or what is gone would take the places of what could answer, until the sync is over
+        settle(catalog, index)
 
-    said = corpus.defaults(root)
+    said = folder.defaults(root)
     records: dict[str, FileRecord] = {}
     extracts: dict[str, Extract] = {}
     lines = {path: found for path, found in catalog.lines().items() if path not in gone}
     with _bar(files, "reading", progress) as reading:
         for path in reading:
-            records[path] = record = _record(files[path], said)
+            own = folder.holds_for(path, said)
+            try:
+                records[path] = record = _record(files[path], own)
+            except FileNotFoundError:
+                continue  # taken away since it was listed: the next sync removes its article
+            except OSError as error:
+                record = FileRecord("", 0, 0, f"the file cannot be read: {error.strerror or error}", "")
+                records[path] = record
+                lines.pop(path, None)
+                continue
             if path in known and known[path].sha256 == record.sha256:
                 continue
             try:
-                extracts[path] = _extract(files[path], said)
+                extracts[path] = _extract(files[path], own)
                 lines[path] = frozenset(_hashed(key) for key in corpus.line_keys(extracts[path]))
             except UnreadableFile as error:
                 records[path] = FileRecord(record.sha256, record.size, record.mtime_ns, str(error), "")
@@ -69,7 +80,7 @@ def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, pr
             article, reason = None, record.reason
             if reason is None:
                 try:
-                    extract = extracts.pop(path, None) or _extract(files[path], said)
+                    extract = extracts.pop(path, None) or _extract(files[path], folder.holds_for(path, said))
                     article = corpus.article(files[path], root, extract, _Repeated(lines[path] & repeated))
                 except UnreadableFile as error:
                     reason = str(error)
@@ -88,7 +99,9 @@ def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, pr
                 else:
                     catalog.put_article(article, stored)
                     added, updated = added + (old is None), updated + (old is not None)
-            if len(catalog.pending()[0]) >= _BATCH:
+            # What replaces an article should be found at once, since the old one no longer is; others can wait.
+            replaces = old is not None and article != old
+            if replaces or len(catalog.pending()[0]) >= _BATCH:
                 settle(catalog, index)
     settle(catalog, index)
     return SyncReport(added, updated, removed, unchanged, tuple(catalog.skipped()))

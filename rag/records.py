@@ -296,6 +296,25 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """What an archive holds, in counts of articles.
+
+    `languages` and `sources` leave out what is unknown and begin with the most. `months` counts by month ("2025-10")
+    and language (None where unknown), in order. `first` and `last` are the earliest and the latest date. `revision`
+    grows with every article that is written, so that with `articles` it tells whether the archive has changed.
+    """
+
+    articles: int = 0
+    languages: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
+    months: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
+    undated: int = 0
+    first: dt.date | None = None
+    last: dt.date | None = None
+    revision: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """What a sync changed: counts of articles, and the files it skipped with the reason."""
 

@@ -72,6 +72,12 @@ def _root_path(value: str) -> str:
     return path
 
 
+def _switch(value: str) -> bool:
+    if value.lower() not in ("on", "off"):
+        raise ValueError("on or off")
+    return value.lower() == "on"
+
+
 def _text(value: str) -> str:
     return value
 
@@ -118,6 +124,15 @@ class Settings:
             "Embedding model: `bundled` (multilingual-e5-small), or a sentence-transformers model by name or folder.",
             _text,
             f"`{BUNDLED_MODEL}`",
+        ),
+    )
+    uploads: bool = field(
+        default=False,
+        metadata=_meta(
+            "Whether readers may add articles in the browser, and remove what was added: `on` or `off`. They are files "
+            "in `uploads/` below the corpus.",
+            _switch,
+            "`off`",
         ),
     )
 

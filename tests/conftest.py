@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from loopback import ROOT, Served, Server
+from rooms import Room, room
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -19,8 +21,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Gradio's own statistics use a pandas option that is on its way out; as an error it would end Gradio's tasks.
+    # Gradio's own statistics use what pandas is about to drop; as an error it would end Gradio's tasks.
     config.addinivalue_line("filterwarnings", "ignore:'future.no_silent_downcasting' is deprecated")
+    config.addinivalue_line("filterwarnings", "ignore:The copy keyword is deprecated")
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +57,14 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def enter(browser: Browser, server: Served) -> Iterator[Callable[..., Room]]:
+    """Enter the chat: `enter(at=server, path="/", **options of the browser context)`."""
+    with contextlib.ExitStack() as stack:
+
+        def enter_room(at: Served = server, path: str = "/", **options: Any) -> Room:
+            return stack.enter_context(room(browser, at, path, **options))
+
+        yield enter_room

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,21 @@ def test_what_is_written_is_on_disk(tmp_path: Path, catalog: Catalog) -> None:
     other = sqlite3.connect(tmp_path / "catalog.sqlite3")
     assert other.execute("SELECT count(*) FROM articles").fetchone() == (1,)
     other.close()
+
+
+def test_an_article_that_is_replaced_all_the_time_is_read_whole_every_time(catalog: Catalog) -> None:
+    articles = [make(), make(text="Heading\n\nOne fact. A longer fact.")]
+    catalog.put_article(articles[0], [passage(articles[0])])
+
+    def replace() -> None:
+        for article in articles * 200:
+            with catalog.transaction():
+                catalog.put_article(article, [passage(article)])
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    while writer.is_alive():
+        assert catalog.article("a-md") in articles
+        assert catalog.articles()[0] in articles
+        assert catalog.passages(["a-md:9:x"])[0].passage.article in articles
+        assert catalog.passages_of(["a-md"])[0].passage.article in articles

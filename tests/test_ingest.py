@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rag import Assistant
+from rag import Assistant, corpus
 from rag.embed import Vectors
 from rag.errors import CorpusError, IndexLocked, IndexMismatch
 from rag.ingest import _hashed, _repeated
@@ -208,3 +208,47 @@ def test_copies_of_one_story_do_not_make_its_lines_furniture() -> None:
     assert _repeated(lines) == frozenset()
     lines |= {f"other{number}": found | {footer} for number, found in enumerate(own)}
     assert _repeated(lines) == {footer}
+
+
+def test_what_the_folder_says_of_its_files_is_not_said_of_uploads(folder: Path, tmp_path: Path) -> None:
+    (folder / "archive.yaml").write_text("source: The Folder\nsample: true\n", encoding="utf-8")
+    for place in ("uploads/plain.txt", "uploads-of-old/plain.txt"):
+        (folder / place).parent.mkdir()
+        (folder / place).write_text(f"{place}. {HARBOUR.split('---')[2]}", encoding="utf-8")
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        assistant.sync()
+        told = {article.path: (article.source, article.sample) for article in assistant.articles()}
+        assert told["uploads/plain.txt"] == (None, False)
+        assert told["uploads-of-old/plain.txt"] == ("The Folder", True)
+        assert corpus.read(folder / "uploads/plain.txt", folder) == assistant.article(
+            corpus.identifier("uploads/plain.txt")
+        )
+
+
+def test_a_file_that_goes_while_a_sync_runs_does_not_end_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = corpus.files
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        monkeypatch.setattr(corpus, "files", lambda root: [*listed(root), root / "gone.md"])
+        assert counts(assistant) == (2, 0, 0, 0)
+        assert assistant.skipped() == []
+        (folder / "gone.md").mkdir()  # what is there and cannot be opened
+        assert [path for path, _ in assistant.sync().skipped] == ["gone.md"]
+
+
+def test_a_changed_article_is_found_before_the_sync_is_over(folder: Path, tmp_path: Path) -> None:
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        assistant.sync()
+        embedder = assistant._open()[2]
+        real, seen = embedder.embed_passages, list[bool]()
+
+        def watched(texts: Sequence[str]) -> Vectors:
+            seen.append(any("sixty" in hit.passage.text for hit in assistant.search("sixty ships waited")))
+            return real(texts)
+
+        embedder.embed_passages = watched  # type: ignore[method-assign]
+        (folder / "harbour.md").write_text(HARBOUR.replace("forty", "sixty"), encoding="utf-8")
+        (folder / "library.md").write_text(LIBRARY.replace("vier miljoen", "vijf miljoen"), encoding="utf-8")
+        assert counts(assistant) == (0, 2, 0, 0)
+        assert seen == [False, True]

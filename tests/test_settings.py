@@ -38,6 +38,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "ON_RECORD_ALLOWED_HOSTS": "Wiki.Example, archive.example",
             "ON_RECORD_ROOT_PATH": "/press/archive/",
             "ON_RECORD_EMBED_MODEL": "models/mine",
+            "ON_RECORD_UPLOADS": "ON",
         },
         env_file=None,
     )
@@ -49,6 +50,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         allowed_hosts=("wiki.example", "archive.example"),
         root_path="/press/archive",
         embed_model="models/mine",
+        uploads=True,
     )
     assert all(getattr(found, item.name) != getattr(Settings(), item.name) for item in dataclasses.fields(Settings))
 
@@ -86,6 +88,7 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ("ROOT_PATH", "archive"),
         ("ROOT_PATH", '/a"b'),
         ("HOME", "~no-such-user-here/x"),
+        ("UPLOADS", "yes"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_the_value_and_what_was_expected(name: str, value: str) -> None:

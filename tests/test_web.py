@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import html
 import http.client
 import json
 import os
 import re
 import signal
 import socket
+import string
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,13 +27,13 @@ from hypothesis import strategies as st
 from loopback import ROOT, Served, Server
 
 from rag.errors import SettingsError
-from rag.records import Answer, Article, Citation, Hit, Passage, Span, Statement
+from rag.records import Answer, Article, Citation, Hit, Overview, Passage, Span, Statement
 from rag.settings import Settings
 from rag.web.guards import host_name
 from rag.web.markup import answer_html, article_href, escape, working_html
 from rag.web.page import article_page, web_address
 from rag.web.server import listen
-from rag.web.texts import LANGUAGES, archive_line, confidence_word, reader_language
+from rag.web.texts import LANGUAGES, Texts, archive_line, confidence_word, reader_language
 from rag.web.wordings import texts_for
 
 if TYPE_CHECKING:
@@ -334,6 +336,25 @@ def test_the_page_says_the_whole_article_and_marks_exactly_the_quotation(text: s
     assert (texts_for("en").stale in page.main) is not valid
 
 
+@given(TEXT, st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), max_size=5), st.integers(0, 40))
+def test_other_quotations_are_marked_lightly_and_the_chosen_one_keeps_its_mark(
+    text: str, also: list[tuple[int, int]], start: int
+) -> None:
+    end = start + 9
+    content = article_page(make(text), texts_for("en"), start=start, end=end, also=also)
+    page = Page(content)
+    assert fold(text) in fold(page.main)
+    usable = [(one, two) for one, two in also if one < two <= len(text) and text[one:two].strip()]
+    chosen = range(start, end) if end <= len(text) and text[start:end].strip() else range(0)
+    lit = [
+        index for index in range(len(text)) if any(one <= index < two for one, two in usable) and index not in chosen
+    ]
+    light = "".join(re.findall(r'<mark class="or-light">(.*?)</mark>', content))
+    assert "".join(html.unescape(light).split()) == "".join("".join(text[index] for index in lit).split())
+    strong = "".join(re.findall(r'<mark(?: id="quote")?>(.*?)</mark>', content))
+    assert "".join(html.unescape(strong).split()) == "".join("".join(text[index] for index in chosen).split())
+
+
 @given(TEXT, TEXT, TEXT)
 def test_nothing_from_an_article_becomes_markup(text: str, title: str, author: str) -> None:
     hostile = "<img src=x onerror=alert(1)><script>x</script>\"' onload=x "
@@ -341,7 +362,7 @@ def test_nothing_from_an_article_becomes_markup(text: str, title: str, author: s
     content = article_page(article, texts_for("de"), start=1, end=len(article.text) - 1)
     assert set(Page(content).tags) <= {
         *("html", "head", "meta", "title", "link", "body", "nav", "a", "main", "article", "header", "p", "h1", "h2"),
-        *("span", "time", "mark"),
+        *("span", "time", "mark", "bdi"),
     }
 
 
@@ -422,6 +443,7 @@ def test_only_web_addresses_are_linked(address: str | None, linked: bool) -> Non
 def test_subheadings_are_headings_and_paragraphs_are_paragraphs() -> None:
     article = make("One.\n\nTwo of\nthree.\n\nA heading\n\nFour.", headings=(Span(21, 30),))
     content = article_page(article, texts_for("en"), start=6, end=9)
+    content = content.replace(' dir="auto"', "")
     assert '<p>One.</p>\n<p><mark id="quote">Two</mark> of three.</p>\n<h2>A heading</h2>\n<p>Four.</p>' in content
 
 
@@ -462,7 +484,7 @@ def answer(text: str, *, found: bool = True, method: str = "quotes", also: tuple
 def test_an_answer_is_one_line_of_markup_with_nothing_from_outside_in_it(text: str, found: bool, method: str) -> None:
     content = answer_html(answer(text, found=found, method=method), texts_for("en"))
     assert "\n" not in content
-    allowed = {"article", "div", "span", "time", "h3", "blockquote", "p", "a", "section", "ul", "li"}
+    allowed = {"article", "div", "span", "time", "h3", "blockquote", "p", "a", "section", "ul", "li", "bdi", "button"}
     assert set(Page(content).tags) <= allowed
     assert set(re.findall(r"[&]\w*", content)) <= {"&", "&amp", "&lt", "&gt", "&quot"}
 
@@ -470,11 +492,12 @@ def test_an_answer_is_one_line_of_markup_with_nothing_from_outside_in_it(text: s
 def test_a_card_says_who_when_and_that_it_is_a_sample_and_quotes_once() -> None:
     words = "Licences come first."
     content = answer_html(answer(words), texts_for("en"))
-    assert content.count(f'<blockquote lang="nl">{words}</blockquote>') == 1
+    assert content.count(f'<blockquote lang="nl" dir="auto">{words}</blockquote>') == 1
+    assert 'aria-label="quotation 1 of 1, Licences come first., Dutch, sample article"' in content
     assert "sample article" in content
     assert "(Dutch)" in content
     assert "/article/a%2Fb.md?start=8&amp;end=28#quote" in content
-    assert ">sure<" in content
+    assert ">sure<span" in content
     assert "90 %" in content
 
 
@@ -529,12 +552,10 @@ def test_any_accept_language_header_is_read(header: str) -> None:
 
 
 def test_the_archive_in_one_line() -> None:
-    dates = {dt.date(2026, 1, 22), dt.date(2024, 3, 4)}
-    assert (
-        archive_line(15, {"nl", "de", "en"}, dates, texts_for("en")) == "15 articles, 3 languages, Mar 2024 to Jan 2026"
-    )
-    assert archive_line(1, {"nl"}, (), texts_for("nl")) == "1 artikel, 1 taal"
-    assert archive_line(0, (), (), texts_for("de")) == texts_for("de").archive_empty
+    three = Overview(15, {"nl": 5, "de": 4, "en": 6}, first=dt.date(2024, 3, 4), last=dt.date(2026, 1, 22))
+    assert archive_line(three, texts_for("en")) == "15 articles, 3 languages, Mar 2024 to Jan 2026"
+    assert archive_line(Overview(1, {"nl": 1}), texts_for("nl")) == "1 artikel, 1 taal"
+    assert archive_line(Overview(), texts_for("de")) == texts_for("de").archive_empty
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -544,14 +565,27 @@ def test_confidence_is_one_of_three_words(language: str) -> None:
     assert words == [texts.thin, texts.thin, texts.likely, texts.likely, texts.sure, texts.sure]
 
 
+def places(text: object) -> list[str]:
+    """The names in braces of a text, or of each of several."""
+    parts = text if isinstance(text, tuple) else (text,)
+    return sorted(name for part in parts for _, name, _, _ in string.Formatter().parse(part) if name)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_with_a_place_to_fill_can_be_filled(language: str) -> None:
-    texts = texts_for(language)
-    assert "7" in texts.too_long.format(length=7, limit=3)
-    assert "7" in texts.quotation_of.format(number=7, total=9)
-    assert "7" in texts.page.format(page=7)
-    assert "87" in texts.confidence_tip.format(percent=87)
-    assert texts.period.format(first="a", last="b")
+@pytest.mark.parametrize("name", [item.name for item in dataclasses.fields(Texts)])
+def test_every_text_stands_in_every_language_with_the_same_places_to_fill(name: str, language: str) -> None:
+    text, english = getattr(texts_for(language), name), getattr(texts_for("en"), name)
+    assert type(text) is type(english)
+    assert all(part.strip() == part != "" for part in (text if isinstance(text, tuple) else (text,)))
+    assert places(text) == places(english)
+
+
+def test_every_text_is_used() -> None:
+    package = ROOT / "rag" / "web"
+    code = "\n".join(file.read_text("utf-8") for file in package.glob("*.py") if file.name != "wordings.py")
+    code += "\n".join(file.read_text("utf-8") for file in (package / "static").glob("*.js"))
+    unused = [item.name for item in dataclasses.fields(Texts) if not re.search(rf"[.\"']{item.name}\b", code)]
+    assert not unused
 
 
 @given(st.text())

@@ -7,7 +7,7 @@ and shows its statistics. What a chat needs is little, so everything else is clo
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,19 +139,24 @@ class SameOrigin:
 
 
 class BodyLimit:
-    """Refuses request bodies of more than `limit` bytes (413), whatever their Content-Length claims."""
+    """Refuses request bodies of more than `limit` bytes (413), whatever their Content-Length claims.
 
-    def __init__(self, app: ASGIApp, limit: int = 1_000_000) -> None:
+    `limits` holds the limits of paths that have their own.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int = 1_000_000, limits: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.limit = limit
+        self.limits = dict(limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
             return
+        limit = self.limits.get(scope["path"], self.limit)
         declared = _header(scope, b"content-length") or "0"
-        if not declared.isdigit() or int(declared) > self.limit:
-            await _refuse(send, 413, f"The request is larger than {self.limit} bytes.")
+        if not declared.isdigit() or int(declared) > limit:
+            await _refuse(send, 413, f"The request is larger than {limit} bytes.")
             return
         # The whole body is read before the app runs: at this size that is cheap, and no framework in between can turn
         # a refusal in mid-stream into something else.
@@ -163,8 +168,8 @@ class BodyLimit:
                 return  # the client has gone
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self.limit:
-                await _refuse(send, 413, f"The request is larger than {self.limit} bytes.")
+            if len(body) > limit:
+                await _refuse(send, 413, f"The request is larger than {limit} bytes.")
                 return
         replayed = False
 

@@ -1,9 +1,8 @@
 """The HTML of a turn of the conversation: pure functions from records to markup.
 
-Everything that comes from an article, a question or a model passes through `escape`. Gradio's sanitiser behind it is
-only a second wall; it takes roles and aria-labels away, so what a screen reader needs stands in hidden text. The
-markup holds no line breaks: the chat's Markdown component passes a block of HTML through untouched up to the first
-blank line, so text must not be able to bring one in.
+Everything that comes from an article, a question or a model passes through `escape`; nothing behind it cleans up. The
+markup holds no line breaks: Gradio's Markdown component passes a block of HTML through untouched up to the first blank
+line, so text must not be able to bring one in.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from rag.answer import date_text, language_name
 from rag.records import Answer, Article, Citation, Hit, Statement
 from rag.web.texts import Texts, confidence_word
 
+_RIGHT_TO_LEFT = frozenset("ar dv fa he ps sd ug ur yi".split())  # ISO 639-1
 _EXCERPT = 240  # characters of a passage that is only shown, not quoted
 
 
@@ -44,7 +44,7 @@ def article_facts(article: Article, texts: Texts) -> str:
     """Outlet, date, language and, for a sample, that it is one: each only as far as it is known."""
     parts = []
     if article.source:
-        parts.append(f'<span class="or-source">{escape(article.source)}</span>')
+        parts.append(f'<bdi class="or-source">{escape(article.source)}</bdi>')
     if article.date:
         parts.append(
             f'<time datetime="{article.date.isoformat()}">{escape(date_text(article.date, texts.language))}</time>'
@@ -55,23 +55,41 @@ def article_facts(article: Article, texts: Texts) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _lang(article: Article) -> str:
-    return f' lang="{escape(article.language)}"' if article.language else ""
+def direction(article: Article) -> str:
+    """How the article is written, for `dir`: its language says more than a line's first letter, which may be foreign."""
+    return "rtl" if (article.language or "")[:2] in _RIGHT_TO_LEFT else "auto"
+
+
+def spoken_in(article: Article) -> str:
+    """The attributes for text of the article: its language where known, and its direction."""
+    language = f' lang="{escape(article.language)}"' if article.language else ""
+    return f'{language} dir="{direction(article)}"'
 
 
 def _confidence(confidence: float, texts: Texts) -> str:
     """The word for the confidence, which is that of the first quotation; the number waits in its tooltip."""
     tip = escape(texts.confidence_tip.format(percent=round(100 * confidence)))
-    return f' <span class="or-confidence" title="{tip}">{escape(confidence_word(confidence, texts))}</span>'
+    word = escape(confidence_word(confidence, texts))
+    return f'<span class="or-confidence" title="{tip}">{word}<span class="or-hidden">: {tip}</span></span>'
+
+
+def spoken(citation: Citation, total: int, texts: Texts) -> str:
+    """A quotation as a screen reader announces it: quotation 1 of 3, Bright, Dutch, 13 October 2025."""
+    article = citation.article
+    parts = [
+        texts.quotation_of.format(number=citation.number, total=total),
+        article.source or "",
+        language_name(article.language, texts.language) if article.language else "",
+        date_text(article.date, texts.language) if article.date else "",
+        texts.sample if article.sample else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _card(citation: Citation, total: int, texts: Texts, root: str, turn: int, sure: str) -> str:
     article = citation.article
     number = citation.number
     href = escape(article_href(article.id, citation.start, citation.end, root=root))
-    before, after = (escape(part) for part in texts.quotation_of.format(number="#", total=total).split("#"))
-    spoken = f'<span class="or-hidden">{before} </span>{number}<span class="or-hidden"> {after}</span>'
-    where = f" · {escape(texts.page.format(page=citation.page))}" if citation.page else ""
     also = ""
     if citation.also_in:
         links = ", ".join(
@@ -80,13 +98,17 @@ def _card(citation: Citation, total: int, texts: Texts, root: str, turn: int, su
             for other in citation.also_in
         )
         also = f'<p class="or-also">{escape(texts.also_in)} {links}</p>'
+    page = f'<span class="or-where">{escape(texts.page.format(page=citation.page))}</span>' if citation.page else ""
+    heard = escape(spoken(citation, total, texts))
     return (
-        f'<article class="or-card" id="quote-{turn}-{number}">'
-        f'<div class="or-frame"><span class="or-number">{spoken}</span> {article_facts(article, texts)}{sure}</div>'
-        f'<h3 class="or-headline"{_lang(article)}>{escape(article.title)}</h3>'
-        f"<blockquote{_lang(article)}>{escape(citation.quote)}</blockquote>"
-        f'<p class="or-link"><a class="or-open" href="{href}" target="_blank">{escape(texts.open_article)}</a>'
-        f"{where}</p>"
+        f'<article class="or-card" id="quote-{turn}-{number}" aria-label="{heard}">'
+        f'<div class="or-frame"><span class="or-number" aria-hidden="true">{number}</span> '
+        f"{article_facts(article, texts)}{page}{sure}</div>"
+        f'<h3 class="or-headline"><a class="or-open" href="{href}" target="_blank"><span class="or-hidden">{heard}: '
+        f"</span><span{spoken_in(article)}>{escape(article.title)}</span></a></h3>"
+        f"<blockquote{spoken_in(article)}>{escape(citation.quote)}</blockquote>"
+        f'<p class="or-acts"><button type="button" data-copy="quotation" data-number="{number}">'
+        f"{escape(texts.copy_quotation)}</button></p>"
         f"{also}</article>"
     )
 
@@ -100,8 +122,8 @@ def _near(hit: Hit, texts: Texts, root: str) -> str:
     href = escape(article_href(article.id, passage.start, passage.end, root=root))
     return (
         f'<li><div class="or-frame">{article_facts(article, texts)}</div>'
-        f'<a class="or-headline" href="{href}" target="_blank"{_lang(article)}>{escape(article.title)}</a>'
-        f'<p class="or-excerpt"{_lang(article)}>{escape(text)}</p></li>'
+        f'<a class="or-open or-headline" href="{href}" target="_blank"><span{spoken_in(article)}>'
+        f'{escape(article.title)}</span></a><p class="or-excerpt"{spoken_in(article)}>{escape(text)}</p></li>'
     )
 
 
@@ -118,11 +140,6 @@ def _prose(statement: Statement, numbers: frozenset[int], texts: Texts, turn: in
     return f'<p class="or-unsupported">{text} <span class="or-note">{escape(texts.unsupported)}</span></p>'
 
 
-def question_html(question: str) -> str:
-    """The question as the heading of its turn."""
-    return f'<h2 class="or-question">{escape(question)}</h2>'
-
-
 def working_html(hits: Sequence[Hit], statements: Sequence[Statement], texts: Texts) -> str:
     """What is known while the answer is under way: the closest headlines, then the statements as they come."""
     if statements:
@@ -131,7 +148,9 @@ def working_html(hits: Sequence[Hit], statements: Sequence[Statement], texts: Te
     for hit in hits:
         article = hit.passage.article
         titles.setdefault(
-            article.id, f"<li>{language_chip(article.language, texts)} <span>{escape(article.title)}</span></li>"
+            article.id,
+            f"<li>{language_chip(article.language, texts)} <span{spoken_in(article)}>"
+            f"{escape(article.title)}</span></li>",
         )
     if not titles:
         return f'<p class="or-working">{escape(texts.searching)} …</p>'
@@ -142,12 +161,14 @@ def working_html(hits: Sequence[Hit], statements: Sequence[Statement], texts: Te
 def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) -> str:
     """A whole answer: prose where a model wrote it, the cards of its quotations, or calmly that there is none.
 
-    `turn` numbers the conversation's turns, so that the cards of different answers keep different ids.
+    `texts` are those of the screen, whatever the language of the answer. `turn` numbers the conversation's turns, so
+    that the cards of different answers keep different ids.
     """
     if not answer.found:
         near = "".join(_near(hit, texts, root) for hit in answer.nearest)
         nearest = f'<section class="or-nearest"><h3>{escape(texts.nearest)}</h3><ul>{near}</ul></section>'
-        return f'<p class="or-not-found">{escape(answer.text)}</p>{nearest if near else ""}'
+        sentence = f'<p class="or-not-found" lang="{escape(answer.language)}">{escape(answer.text)}</p>'
+        return f"{sentence}{nearest if near else ''}{_acts(texts)}"
     prose = ""
     if answer.method != "quotes":  # otherwise the statements are the quotations, which the cards show
         numbers = frozenset(citation.number for citation in answer.citations)
@@ -157,14 +178,34 @@ def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) 
         _card(citation, len(answer.citations), texts, root, turn, "" if position else first)
         for position, citation in enumerate(answer.citations)
     )
-    return f'{prose}<section class="or-cards">{cards}</section>'
+    # What the answer says beside its statements: that a date filter left articles out.
+    rest = answer.text.removeprefix("\n\n".join(statement.text for statement in answer.statements)).strip()
+    beside = f'<p class="or-aside" lang="{escape(answer.language)}">{escape(rest)}</p>' if rest else ""
+    return f'{prose}<section class="or-cards">{cards}</section>{beside}{_acts(texts)}'
+
+
+def heard_html(answer: Answer, texts: Texts) -> str:
+    """What a screen reader says when an answer has come, without reading all of it."""
+    if not answer.found:
+        return escape(answer.text)
+    total = len(answer.citations)
+    return escape("; ".join(spoken(citation, total, texts) for citation in answer.citations))
+
+
+def _acts(texts: Texts) -> str:
+    """What can be done with an answer: copy it, say whether it helped."""
+    copies = "".join(
+        f'<button type="button" data-copy="{kind}">{escape(label)}</button>'
+        for kind, label in (("plain", texts.copy_answer), ("markdown", texts.copy_markdown))
+    )
+    thumbs = "".join(
+        f'<button type="button" class="or-thumb" data-verdict="{verdict}" aria-pressed="false" title="{escape(label)}">'
+        f'<span class="or-hidden">{escape(label)}</span></button>'
+        for verdict, label in (("up", texts.helpful), ("down", texts.not_helpful))
+    )
+    return f'<div class="or-acts or-turn-acts">{copies}<span class="or-thumbs">{thumbs}</span></div>'
 
 
 def error_html(message: str) -> str:
     """One calm line."""
-    return f'<p class="or-error">{escape(message)}</p>'
-
-
-def turn_html(question: str, body: str, texts: Texts) -> str:
-    """A turn: the question and what there is under it. `body` is markup, not text."""
-    return f'<section class="or-turn" lang="{texts.language}">{question_html(question)}{body}</section>'
+    return f'<p class="or-error" role="alert">{escape(message)}</p>'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rag.records import Article, Span
-from rag.web.markup import article_facts, escape
+from rag.web.markup import article_facts, direction, escape
 from rag.web.texts import Texts
 
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")  # paragraphs are parted by a blank line
@@ -29,47 +32,68 @@ def quotation(article: Article, start: int | None, end: int | None) -> Span | No
     return Span(start, end) if article.text[start:end].strip() else None
 
 
-def _marked(article: Article, start: int, end: int, mark: Span | None, first: bool) -> tuple[str, bool]:
-    """The text `[start:end]` with its part of the quotation marked; whether any of it was."""
-    text = article.text
-    if mark is None or mark.end <= start or mark.start >= end:
-        return escape(text[start:end]), False
-    before, marked, after = (
-        text[start : max(start, mark.start)],
-        text[max(start, mark.start) : min(end, mark.end)],
-        text[min(end, mark.end) : end],
-    )
-    if not marked.strip():
-        return escape(text[start:end]), False
-    # `escape` folds white space at the seams; the blanks that stand there are put back.
-    head = escape(before) + (" " if before and (before[-1:].isspace() or marked[:1].isspace()) else "")
-    tail = (" " if after and (after[:1].isspace() or marked[-1:].isspace()) else "") + escape(after)
-    target = ' id="quote"' if first else ""
-    return f"{head}<mark{target}>{escape(marked)}</mark>{tail}", True
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is marked in an article: the quotation that was chosen, and lightly the others of the same answer."""
+
+    chosen: Span | None = None
+    others: tuple[Span, ...] = ()
 
 
-def body_html(article: Article, mark: Span | None) -> str:
-    """The article's paragraphs and subheadings; the first marked run is the link target `#quote`."""
+def _run(text: str) -> str:
+    """A part of a paragraph, escaped, with a blank at its ends where the text has one (`escape` alone strips them)."""
+    return " " * text[:1].isspace() + escape(text) + " " * (text[-1:].isspace() and not text.isspace())
+
+
+def _inner(text: str, start: int, end: int, marks: Marks, *, first: bool) -> tuple[str, bool]:
+    """The markup of `text[start:end]`; and whether any of it belongs to the chosen quotation.
+
+    `first` says that no part of that stood before: this one then is the link's target.
+    """
+    edges = {start, end}
+    for span in (*marks.others, *([marks.chosen] if marks.chosen else [])):
+        edges |= {edge for edge in (span.start, span.end) if start < edge < end}
+    cuts = sorted(edges)
+    parts, placed = [], False
+    for left, right in itertools.pairwise(cuts):
+        run = text[left:right]
+        if marks.chosen and marks.chosen.start <= left < marks.chosen.end and run.strip():
+            target = ' id="quote"' if first and not placed else ""
+            parts.append(f"<mark{target}>{_run(run)}</mark>")
+            placed = True
+        elif any(span.start <= left < span.end for span in marks.others) and run.strip():
+            parts.append(f'<mark class="or-light">{_run(run)}</mark>')
+        else:
+            parts.append(_run(run))
+    return "".join(parts), placed
+
+
+def body_html(article: Article, marks: Marks) -> str:
+    """The article's paragraphs and subheadings; the first marked run of the quotation is the link target `#quote`."""
     headings = {(heading.start, heading.end) for heading in article.headings}
     parts = []
     placed = False
     for found in _PARAGRAPH.finditer(article.text):
         start, end = found.start(), found.start() + len(found[0].rstrip())
-        inner, marked = _marked(article, start, end, mark, not placed)
+        if start == end:
+            continue
+        inner, marked = _inner(article.text, start, end, marks, first=not placed)
         placed = placed or marked
         tag = "h2" if (start, end) in headings else "p"
-        parts.append(f"<{tag}>{inner}</{tag}>")
+        parts.append(f'<{tag} dir="{direction(article)}">{inner}</{tag}>')
     return "\n".join(parts)
 
 
-def _document(title: str, body: str, texts: Texts, root: str) -> str:
+def document(title: str, body: str, texts: Texts, root: str, styles: Sequence[str] = ("room.css",)) -> str:
+    """A whole page around `body`, which is markup, with the style sheets of these names."""
+    links = "".join(f'<link rel="stylesheet" href="{root}/ui/{name}">\n' for name in styles)
     return (
         f'<!doctype html>\n<html lang="{texts.language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)} · On Record</title>\n"
         f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">\n'
-        f'<link rel="stylesheet" href="{root}/ui/room.css">\n</head>\n'
+        f"{links}</head>\n"
         f'<body class="or-page">\n<nav><a href="{root}/">{escape(texts.to_chat)}</a></nav>\n{body}\n</body>\n</html>\n'
     )
 
@@ -80,19 +104,21 @@ def article_page(
     *,
     start: int | None = None,
     end: int | None = None,
+    also: Sequence[tuple[int, int]] = (),
     stale: bool = False,
     root: str = "",
 ) -> str:
-    """The article with the quotation `[start:end]` marked.
+    """The article with the quotation `[start:end]` marked, and those in `also` lightly.
 
     `stale` says that the link named a place which could not be read at all; a place outside the article counts the
     same: nothing is marked, and the page says so.
     """
     mark = quotation(article, start, end)
+    others = tuple(span for pair in also if (span := quotation(article, *pair)))
     notice = ""
     if stale or (mark is None and not (start is None and end is None)):
         notice = f'<p class="or-notice" role="status">{escape(texts.stale)}</p>\n'
-    author = f' <span class="or-author">{escape(article.author)}</span>' if article.author else ""
+    author = f' <bdi class="or-author">{escape(article.author)}</bdi>' if article.author else ""
     address = web_address(article.url)
     original = (
         f' <a class="or-original" href="{escape(address)}" rel="noopener noreferrer">{escape(texts.original)}</a>'
@@ -103,16 +129,16 @@ def article_page(
     # Where no headline is known the title is the article's own beginning, which follows anyway.
     opening = " ".join(article.text[: len(article.title) + 40].split())
     untitled = opening.startswith(article.title.rstrip("… "))
-    heading = f'<h1 class="or-hidden">{escape(article.title)}</h1>' if untitled else f"<h1>{escape(article.title)}</h1>"
+    heading = f'<h1{" class=or-hidden" if untitled else ""} dir="{direction(article)}">{escape(article.title)}</h1>'
     body = (
         f"<main>\n{notice}<article{language}>\n<header>\n"
         f'<p class="or-frame" lang="{texts.language}">{article_facts(article, texts)}{author}{original}</p>\n'
-        f"{heading}\n</header>\n{body_html(article, mark)}\n</article>\n</main>"
+        f"{heading}\n</header>\n{body_html(article, Marks(mark, others))}\n</article>\n</main>"
     )
-    return _document(article.title, body, texts, root)
+    return document(article.title, body, texts, root)
 
 
 def missing_page(texts: Texts, *, root: str = "") -> str:
     """What stands where no article is."""
     body = f"<main>\n<h1>{escape(texts.not_found_title)}</h1>\n<p>{escape(texts.not_found)}</p>\n</main>"
-    return _document(texts.not_found_title, body, texts, root)
+    return document(texts.not_found_title, body, texts, root)

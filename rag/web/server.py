@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
@@ -19,15 +21,18 @@ from starlette.routing import Mount
 from rag.assistant import Assistant
 from rag.errors import RagError, SettingsError
 from rag.settings import Settings
-from rag.web import guards
+from rag.web import api, archive, guards, uploads
 from rag.web.chat import build_chat, theme
+from rag.web.examples import examples
 from rag.web.page import article_page, missing_page
-from rag.web.texts import Texts, reader_language
+from rag.web.texts import LANGUAGES, Texts, reader_language
 from rag.web.wordings import texts_for
 
-_UI_FILES = {"room.css": "text/css", "room.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_UI_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_STYLES = ("room.css", "archive.css", "uploads.css")
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
 _MAX_OFFSET_DIGITS = 9
+_MAX_SPANS = 20  # quotations marked lightly in one article
 
 _say = functools.partial(print, flush=True)
 
@@ -38,8 +43,17 @@ def _offset(value: str | None) -> int | None:
     return int(value) if usable and value is not None else None
 
 
+def _spans(value: str | None) -> list[tuple[int, int]]:
+    """The spans of a list such as "10-40,95-120"; what is no span is left out."""
+    pairs = (part.split("-") for part in (value or "").split(",")[:_MAX_SPANS])
+    spans = ((_offset(pair[0]), _offset(pair[-1])) for pair in pairs if len(pair) == 2)
+    return [(start, end) for start, end in spans if start is not None and end is not None]
+
+
 def _reader(request: Request) -> Texts:
-    return texts_for(reader_language(request.headers.get("accept-language")))
+    """The texts in the language that the address chooses (`lang`), else in that of the browser."""
+    chosen = request.query_params.get("lang")
+    return texts_for(chosen or reader_language(request.headers.get("accept-language")))
 
 
 def _page(content: str, status: int = 200) -> HTMLResponse:
@@ -52,24 +66,33 @@ def _page(content: str, status: int = 200) -> HTMLResponse:
 
 
 def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
-    files = resources.files("rag.web") / "static"
-    ui = {name: (files / name).read_bytes() for name in _UI_FILES}
+    ui = {
+        file.name: (file.read_bytes(), _UI_TYPES[Path(file.name).suffix])
+        for file in (resources.files("rag.web") / "static").iterdir()
+    }
+    tags = {name: f'"{hashlib.sha256(content).hexdigest()[:16]}"' for name, (content, _) in ui.items()}
 
     @app.get("/article/{article_id:path}", response_class=HTMLResponse)
-    def article(request: Request, article_id: str, start: str | None = None, end: str | None = None) -> HTMLResponse:
+    def article(
+        request: Request, article_id: str, start: str | None = None, end: str | None = None, also: str | None = None
+    ) -> HTMLResponse:
         texts = _reader(request)
         found = assistant.article(article_id)
         if found is None:
             return _page(missing_page(texts, root=root), 404)
         first, last = _offset(start), _offset(end)
         stale = (start is not None and first is None) or (end is not None and last is None)
-        return _page(article_page(found, texts, start=first, end=last, stale=stale, root=root))
+        return _page(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
 
     @app.get("/ui/{name}")
-    def ui_file(name: str) -> Response:
+    def ui_file(request: Request, name: str) -> Response:
         if name not in ui:
             return Response("There is nothing at this address.\n", 404, media_type="text/plain")
-        return Response(ui[name], media_type=_UI_FILES[name], headers={"Cache-Control": "no-cache"})
+        headers = {"Cache-Control": "no-cache", "ETag": tags[name]}
+        if request.headers.get("if-none-match") == tags[name]:
+            return Response(status_code=304, headers=headers)
+        content, kind = ui[name]
+        return Response(content, media_type=kind, headers=headers)
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:
@@ -80,7 +103,7 @@ def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
     def readyz() -> JSONResponse:
         """The index is open and holds articles."""
         try:
-            count = len(assistant.articles())
+            count = assistant.overview().articles
         except RagError as error:
             return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
         if not count:
@@ -98,7 +121,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
         inner,
-        build_chat(assistant, root=root),
+        build_chat(assistant, root=root, uploads=settings.uploads),
         path="/",
         root_path=root or None,
         footer_links=[],
@@ -110,10 +133,8 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        head=(
-            f'<link rel="stylesheet" href="{root}/ui/room.css"><link rel="icon" href="{root}/ui/icon.svg">'
-            f'<script src="{root}/ui/room.js" defer></script>'
-        ),
+        head="".join(f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in _STYLES)
+        + f'<link rel="icon" href="{root}/ui/icon.svg"><script type="module" src="{root}/ui/room.js"></script>',
     )
 
     @contextlib.asynccontextmanager
@@ -127,9 +148,14 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     mounts = (route.app for route in inner.routes if isinstance(route, Mount))
     app.state.end_streams = next(chat.stop_event.set for chat in mounts if isinstance(chat, gr.routes.App))
     _routes(app, assistant, root)
+    app.include_router(archive.routes(assistant, root, _reader))
+    app.include_router(api.routes(assistant))
+    if settings.uploads:
+        app.include_router(uploads.routes(assistant, root))
     app.mount("/", guards.OnlyRoutes(inner))
     # The last one added stands outermost.
-    app.add_middleware(guards.BodyLimit, limit=_MAX_BODY)
+    larger = {uploads.ADDRESS: uploads.MAX_BYTES} if settings.uploads else {}
+    app.add_middleware(guards.BodyLimit, limit=_MAX_BODY, limits=larger)
     app.add_middleware(guards.SameOrigin)
     app.add_middleware(guards.AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(guards.HttpOnly)
@@ -181,9 +207,11 @@ class Server(uvicorn.Server):
 
 
 def _warm(assistant: Assistant) -> None:
-    """Ask something once, so that the first reader does not wait for what is loaded at the first question."""
+    """Ask something once, so that the first reader does not wait for what is loaded or made at the first question."""
     with contextlib.suppress(RagError):  # whoever asks next is told
         assistant.search("press archive", limit=1)
+        for language in LANGUAGES:
+            examples(assistant, assistant.corpus, language)
 
 
 def _open(address: str) -> None:

@@ -1,12 +1,12 @@
-"""What the screen has words for. The words themselves stand in `wordings`; answers are worded by the answering stage."""
+"""What the screen has words for. The words stand in `wordings`; answers are worded where they are made."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from babel.dates import format_date
+
+from rag.records import Overview
 
 LANGUAGES = ("nl", "de", "en")
 
@@ -21,7 +21,10 @@ class Texts:
     placeholder: str
     ask: str
     examples_title: str
-    examples: tuple[str, str, str]
+    example_about: str
+    example_said: str
+    example_known: str
+    example_happened: str
     articles: tuple[str, str]  # one, several
     languages: tuple[str, str]
     period: str
@@ -30,7 +33,6 @@ class Texts:
     looking_at: str
     quotation_of: str
     sample: str
-    open_article: str
     also_in: str
     page: str
     nearest: str
@@ -47,6 +49,85 @@ class Texts:
     stale: str
     not_found_title: str
     not_found: str
+    archive_search: str
+    archive_go: str
+    archive_date: str
+    archive_headline: str
+    archive_source: str
+    archive_language: str
+    archive_author: str
+    archive_month: str
+    archive_any: str
+    archive_year: str
+    archive_some: str
+    archive_none: str
+    archive_chosen: str
+    archive_unchoose: str
+    archive_pages: str
+    archive_page: str
+    archive_newer: str
+    archive_older: str
+    archive_failed: str
+    archive_skipped_none: str
+    archive_skipped: tuple[str, str]
+    archive_more: str
+    archive_bad_query: str
+    archive_bad_language: str
+    archive_bad_source: str
+    archive_bad_date: str
+    archive_bad_range: str
+    archive_bad_month: str
+    archive_bad_page: str
+    archive_chart: str
+    archive_other: str
+    archive_unknown: str
+    tab_ask: str
+    tab_archive: str
+    language_choice: str
+    conversation: str
+    filters: str
+    filter_languages: str
+    filter_sources: str
+    filter_since: str
+    filter_until: str
+    filter_clear: str
+    filter_remove: str
+    new_conversation: str
+    kept_here: str
+    keys: str
+    copy_quotation: str
+    copy_answer: str
+    copy_markdown: str
+    copied: str
+    copy_failed: str
+    helpful: str
+    not_helpful: str
+    note: str
+    send: str
+    noted: str
+    not_noted: str
+    article: str
+    close: str
+    open_page: str
+    copy_link: str
+    article_failed: str
+    unreachable: str
+    upload_title: str
+    upload_choose: str
+    upload_drop: str
+    upload_hint: str
+    upload_list: str
+    upload_working: str
+    upload_added: str
+    upload_remove: str
+    upload_sure: str
+    upload_removing: str
+    upload_removed: str
+    upload_refused: str
+    upload_not_removed: str
+    upload_too_large: str
+    upload_unreachable: str
+    upload_unlisted: str
 
 
 def reader_language(accept_language: str | None) -> str:
@@ -64,15 +145,20 @@ def reader_language(accept_language: str | None) -> str:
     return best
 
 
-def archive_line(articles: int, languages: Collection[str], dates: Collection[dt.date], texts: Texts) -> str:
+def count_of(articles: int, texts: Texts) -> str:
+    """How many articles, in words: 1 article, 1 200 articles."""
+    return f"{articles:,} ".replace(",", "\N{NO-BREAK SPACE}") + texts.articles[articles != 1]
+
+
+def archive_line(archive: Overview, texts: Texts) -> str:
     """The archive in one line (15 articles, 3 languages, Mar 2024 to Jan 2026); what is not known is left out."""
-    if not articles:
+    if not archive.articles:
         return texts.archive_empty
-    parts = [f"{articles:,} ".replace(",", "\N{NO-BREAK SPACE}") + texts.articles[articles != 1]]
-    if languages:
-        parts.append(f"{len(languages)} {texts.languages[len(languages) != 1]}")
-    if dates:
-        first, last = (format_date(day, "MMM y", locale=texts.language) for day in (min(dates), max(dates)))
+    parts = [count_of(archive.articles, texts)]
+    if archive.languages:
+        parts.append(f"{len(archive.languages)} {texts.languages[len(archive.languages) != 1]}")
+    if archive.first and archive.last:
+        first, last = (format_date(day, "MMM y", locale=texts.language) for day in (archive.first, archive.last))
         parts.append(first if first == last else texts.period.format(first=first, last=last))
     return ", ".join(parts)
 

@@ -1,0 +1,169 @@
+"""One turn of the conversation: what the browser sends is checked, what goes back to it is markup.
+
+The conversation itself lives in the browser only; each question brings along what it may refer to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rag.assistant import MAX_QUESTION, Assistant
+from rag.errors import RagError, SettingsError
+from rag.records import Answer, Hit, Statement
+from rag.web.copies import markdown, plain, quotation
+from rag.web.markup import answer_html, error_html, heard_html, working_html
+from rag.web.page import web_address
+from rag.web.texts import Texts
+from rag.web.wordings import texts_for
+
+MAX_HISTORY = 6  # earlier turns that a follow-up question may refer to
+_MAX_REMEMBERED = 4_000  # characters of an earlier answer that matter for that
+_MAX_NAMES = 200  # languages, or outlets, in one filter
+_MAX_BASE = 300
+_FLICKER = 0.1  # seconds: what would stand for less than that is not shown
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a question is asked: the screen's texts, the filters as `Assistant.ask` takes them, and the address of the
+    application as the reader's browser knows it ("" where it is not known)."""
+
+    texts: Texts
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+
+
+def _names(given: object, what: str) -> list[str] | None:
+    if not given:
+        return None
+    if not isinstance(given, list) or len(given) > _MAX_NAMES or not all(isinstance(name, str) for name in given):
+        raise SettingsError(f"the filter {what} is not a list of at most {_MAX_NAMES} names; clear the filters")
+    return given
+
+
+def _day(given: object, what: str) -> dt.date | None:
+    if not given:
+        return None
+    try:
+        return dt.date.fromisoformat(str(given))
+    except ValueError:
+        raise SettingsError(
+            f"the filter {what} is {str(given)[:40]!r}, expected a date such as 2025-10-01; correct or clear it"
+        ) from None
+
+
+def read_options(given: object) -> Options:
+    """The options of a question as the browser sends them: lang, languages, sources, since, until, base.
+
+    Raises:
+        SettingsError: a filter cannot be used.
+    """
+    said = given if isinstance(given, dict) else {}
+    base = str(said.get("base") or "")[:_MAX_BASE].rstrip("/")
+    return Options(
+        texts=texts_for(str(said.get("lang") or "")),
+        filters={
+            "languages": _names(said.get("languages"), "languages"),
+            "sources": _names(said.get("sources"), "sources"),
+            "since": _day(said.get("since"), "since"),
+            "until": _day(said.get("until"), "until"),
+        },
+        base=base if web_address(base) else "",
+    )
+
+
+def read_history(given: object) -> tuple[tuple[str, str], ...]:
+    """The last (question, answer text) pairs, oldest first; what is no such pair is left out."""
+    pairs = given if isinstance(given, list) else []
+    usable = [
+        (pair[0][:MAX_QUESTION], pair[1][:_MAX_REMEMBERED])
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+    ]
+    return tuple(usable[-MAX_HISTORY:])
+
+
+def refused(question: str, texts: Texts) -> str | None:
+    """Why a question is not even asked. Gradio itself enforces no length on the server."""
+    if not question:
+        return texts.empty
+    return texts.too_long.format(length=len(question), limit=MAX_QUESTION) if len(question) > MAX_QUESTION else None
+
+
+def steps(
+    assistant: Assistant, question: object, history: object, options: object, number: int, *, root: str = ""
+) -> Iterator[dict[str, Any]]:
+    """What stands under a question, step by step: {"kind", "html"}, the last of kind "answer" or "error".
+
+    An answer brings along its `text` (for the history), what is `heard` of it, its `copies` and what `feedback` on it
+    is about. Nothing is raised: an error is a step like the others.
+    """
+    texts = texts_for(str(options.get("lang") or "")) if isinstance(options, dict) else texts_for(None)
+    question = question.strip() if isinstance(question, str) else ""
+    try:
+        if why := refused(question, texts):
+            yield {"kind": "error", "html": error_html(why)}
+            return
+        yield from _steps(assistant, question, read_history(history), read_options(options), number, root)
+    except RagError as error:
+        yield {"kind": "error", "html": error_html(str(error))}
+    except Exception:
+        _log.exception("The question could not be answered")
+        yield {"kind": "error", "html": error_html(texts.failed)}
+
+
+def _steps(
+    assistant: Assistant,
+    question: str,
+    history: tuple[tuple[str, str], ...],
+    options: Options,
+    number: int,
+    root: str,
+) -> Iterator[dict[str, Any]]:
+    hits: tuple[Hit, ...] = ()
+    statements: list[Statement] = []
+    shown = float("-inf")
+    for event in assistant.stream(question, history=history, **options.filters):
+        if isinstance(event.data, Answer):
+            yield _answered(event.data, options, number, root)
+            return
+        if isinstance(event.data, Statement):
+            statements.append(event.data)
+        else:
+            hits = event.data
+        if time.monotonic() - shown > _FLICKER:
+            shown = time.monotonic()
+            yield {"kind": event.kind, "html": working_html(hits, statements, options.texts)}
+
+
+def _answered(answer: Answer, options: Options, number: int, root: str) -> dict[str, Any]:
+    language = options.texts.language
+    return {
+        "kind": "answer",
+        "html": answer_html(answer, options.texts, root=root, turn=number),
+        "heard": heard_html(answer, options.texts),
+        "text": answer.text,
+        "copies": {
+            "plain": plain(answer, options.base),
+            "markdown": markdown(answer, options.base),
+            "quotations": [quotation(citation, language, options.base) for citation in answer.citations],
+        },
+        "feedback": {
+            "question": answer.question,
+            "language": answer.language,
+            "found": answer.found,
+            "confidence": round(answer.confidence, 4),
+            "method": answer.method,
+            "citations": [
+                {"article": citation.article.id, "start": citation.start, "end": citation.end}
+                for citation in answer.citations
+            ],
+        },
+    }

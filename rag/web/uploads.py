@@ -1,0 +1,257 @@
+"""Articles that readers add in the browser, and remove again, where the setting allows it.
+
+They become files of the corpus, in a folder of their own, and a sync makes articles of them as of all others. What
+cannot become one is taken away again, so that the folder holds what can be asked about. Only files of that folder can
+be removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import json
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from rag import corpus
+from rag.assistant import Assistant
+from rag.errors import RagError
+from rag.folder import UPLOADS
+from rag.records import Article
+from rag.web.api import problem
+from rag.web.markup import escape
+from rag.web.texts import Texts
+
+ADDRESS = "/api/uploads"
+MAX_BYTES = corpus.MAX_BYTES
+LONGEST_NAME = 150  # bytes in UTF-8, without the suffix; file systems take 255 for all, encrypted ones 143 characters
+
+_FORBIDDEN = re.compile(r'[<>:"|?*]')  # on Windows
+_RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)  # there, with any suffix
+# Controls, formats (which may turn a name around), half characters, private and unassigned ones.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_WORDS = (
+    *("upload_working", "upload_added", "upload_remove", "upload_sure", "upload_removing", "upload_removed"),
+    *("upload_refused", "upload_not_removed", "upload_too_large", "upload_unreachable", "upload_unlisted"),
+)
+
+
+class Refused(Exception):
+    """What was sent cannot be taken: the status to answer with, and as its text why, in plain words."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+def routes(assistant: Assistant, root: str) -> APIRouter:
+    """The routes for uploads, around an open assistant. `root` is the path below which a proxy serves the application.
+
+    One change is worked on at a time; others wait.
+    """
+    router = APIRouter()
+    turn = asyncio.Lock()
+
+    async def in_turn(work: Callable[[], Response]) -> Response:
+        async with turn:
+            return await run_in_threadpool(_told, work)
+
+    @router.post(ADDRESS)
+    async def add_upload(request: Request, name: str = "") -> Response:
+        """Add the file in the body: 201 with its article, once that can be asked about."""
+        data = await request.body()
+
+        def work() -> Response:
+            article = add(assistant, name, data)
+            address = f"{root}/article/{quote(article.id, safe='')}"
+            return JSONResponse({"article": article.to_dict()}, HTTPStatus.CREATED, {"Location": address})
+
+        return await in_turn(work)
+
+    @router.delete(ADDRESS + "/{name}")
+    async def remove_upload(name: str) -> Response:
+        """Remove a file that was added, and its article: 204."""
+
+        def work() -> Response:
+            remove(assistant, name)
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+
+        return await in_turn(work)
+
+    @router.get(ADDRESS)
+    def list_uploads() -> Response:
+        """The files that were added, each with its article; null where there is none yet."""
+
+        def work() -> Response:
+            articles = ((path.name, _article(assistant, path)) for path in uploaded(assistant.corpus))
+            told = [{"name": name, "article": found.to_dict() if found else None} for name, found in articles]
+            return JSONResponse({"uploads": told}, headers={"Cache-Control": "no-store"})
+
+        return _told(work)
+
+    return router
+
+
+def _told(work: Callable[[], Response]) -> Response:
+    try:
+        return work()
+    except Refused as error:
+        return problem(error.status, str(error))
+    except RagError as error:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"It could not be done: {error}.")
+    except OSError as error:
+        return problem(
+            HTTPStatus.INSUFFICIENT_STORAGE,
+            f"The folder for uploads cannot be written to ({error.strerror or error}: {error.filename}); the server "
+            "needs a corpus that it may write to. Whoever runs it can change that, or name another corpus.",
+        )
+
+
+def uploaded(root: Path) -> list[Path]:
+    """The files that were added to the corpus in `root`, sorted."""
+    folder = root / UPLOADS
+    if folder.is_symlink() or not folder.is_dir():  # a sync does not follow links to folders
+        return []
+    return [path for path in corpus.files(folder) if path.parent == folder]
+
+
+def add(assistant: Assistant, name: str, data: bytes) -> Article:
+    """Keep `data` under a name like `name` in the corpus and return the article that became of it.
+
+    Raises:
+        Refused: it is no article, or one that is there already; nothing of it is kept.
+        OSError: the folder cannot be written to. RagError: the index cannot be brought up to date.
+    """
+    name = file_name(name)
+    if len(data) > MAX_BYTES:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The file is larger than {MAX_BYTES // 10**6} MB.")
+    _refuse_copy(assistant, data)
+    path = _written(assistant.corpus / UPLOADS, name, data)
+    try:
+        assistant.sync()
+        article = _article(assistant, path)
+        reason = dict(assistant.skipped()).get(path.relative_to(assistant.corpus).as_posix(), "a sync passes it over")
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    if article is None:
+        path.unlink(missing_ok=True)
+        assistant.sync()
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"It cannot be read as an article: {reason}.")
+    return article
+
+
+def remove(assistant: Assistant, name: str) -> None:
+    """Remove the added file `name` and its article; if the index cannot follow, the file stays.
+
+    Raises:
+        Refused: no such file was added.
+        OSError: the folder cannot be written to. RagError: the index cannot be brought up to date.
+    """
+    found = [path for path in uploaded(assistant.corpus) if path.name == name]
+    if not found:
+        raise Refused(HTTPStatus.NOT_FOUND, "No file of this name was added here; it may have been removed already.")
+    aside = _hidden(found[0].parent)
+    found[0].replace(aside)
+    try:
+        assistant.sync()
+    except BaseException:
+        aside.replace(found[0])
+        raise
+    aside.unlink(missing_ok=True)
+
+
+def file_name(given: str) -> str:
+    """The name under which a file named `given` may be kept on any system: as readable, but never a path or hidden.
+
+    Raises:
+        Refused: its suffix is none that a corpus knows.
+    """
+    shown = "".join(" " if char.isspace() else char for char in given)
+    shown = "".join(char for char in shown if unicodedata.category(char) not in _UNSEEN)
+    name = re.split(r"[/\\]", unicodedata.normalize("NFC", shown))[-1]
+    stem, _, ending = _FORBIDDEN.sub("-", name).rstrip(". ").rpartition(".")
+    suffix = f".{ending.lower()}"
+    if "." not in name or suffix not in corpus.SUFFIXES:
+        told = f"The file is of type {suffix[:20]}" if "." in name else "The file's name has no suffix"
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{told}; what can be read is {', '.join(sorted(corpus.SUFFIXES))}."
+        )
+    stem = " ".join(stem.split()).lstrip(".~ ").encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(". ")
+    if _RESERVED.fullmatch(stem.split(".")[0].rstrip()):
+        stem = f"_{stem}"
+    return f"{stem or 'article'}{suffix}"
+
+
+def _refuse_copy(assistant: Assistant, data: bytes) -> None:
+    """Refuse what an article of the archive was made of, byte for byte."""
+    digest = hashlib.sha256(data).digest()
+    for path in corpus.files(assistant.corpus):
+        try:
+            same = path.stat().st_size == len(data) and hashlib.sha256(path.read_bytes()).digest() == digest
+        except OSError:
+            continue
+        if same and (article := _article(assistant, path)):
+            raise Refused(HTTPStatus.CONFLICT, f"The archive holds this file already: “{article.title}” ({path.name}).")
+
+
+def _article(assistant: Assistant, path: Path) -> Article | None:
+    return assistant.article(corpus.identifier(path.relative_to(assistant.corpus).as_posix()))
+
+
+def _written(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file as a whole or not at all, under a name that is free."""
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise OSError(None, "it is a link, which a sync does not follow", str(folder))
+    aside = _hidden(folder)
+    try:
+        aside.write_bytes(data)
+        taken = {_alike(path.name) for path in folder.iterdir()}
+        stem, suffix = name.rsplit(".", 1)
+        names = itertools.chain([name], (f"{stem}-{number}.{suffix}" for number in itertools.count(2)))
+        path = folder / next(free for free in names if _alike(free) not in taken)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _alike(name: str) -> str:
+    """Equal for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _hidden(folder: Path) -> Path:
+    """A name that no sync reads."""
+    return folder / f".{uuid.uuid4().hex}.part"
+
+
+def uploads_html(texts: Texts) -> str:
+    """The place in the archive's tab where files are chosen or dropped, and removed; `uploads.js` brings it to life."""
+    words = {name.removeprefix("upload_"): getattr(texts, name) for name in _WORDS}
+    said = escape(json.dumps(words, ensure_ascii=False))
+    size = MAX_BYTES // 10**6
+    return (
+        f'<section class="or-upload" lang="{texts.language}" aria-labelledby="or-upload-title" data-texts="{said}" '
+        f'data-address="{ADDRESS}" data-limit="{MAX_BYTES}">'
+        f'<h2 id="or-upload-title">{escape(texts.upload_title)}</h2>'
+        '<label class="or-upload-drop"><input type="file" class="or-hidden" multiple aria-describedby="or-upload-hint" '
+        f'accept="{",".join(sorted(corpus.SUFFIXES))}"><span class="or-upload-choose">{escape(texts.upload_choose)}'
+        f'</span> <span aria-hidden="true">{escape(texts.upload_drop)}</span></label>'
+        f'<p id="or-upload-hint" class="or-upload-hint">{escape(texts.upload_hint.format(size=size))}</p>'
+        '<p class="or-upload-status" role="status"></p><div class="or-upload-problems" role="alert"></div>'
+        f'<div class="or-upload-added" hidden><h3 id="or-upload-list">{escape(texts.upload_list)}</h3>'
+        '<ul aria-labelledby="or-upload-list"></ul></div></section>'
+    )
