@@ -23,6 +23,8 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from rag import Assistant  # noqa: E402
 
+_PAUSE = 300  # ms between an answer and the next question: people read, and Gradio tidies up after a call
+
 # Types the question, presses Enter, and notes when the first headline and the first quotation are painted.
 ASK = """async (question) => {
   const field = document.querySelector('#or-question');
@@ -58,6 +60,7 @@ def waits(browser: Browser, url: str, asked: list[str]) -> dict[str, list[float]
     for number, question in enumerate(asked):
         if number % 10 == 0:
             page.locator("#or-new").evaluate("button => button.click()")  # a conversation has no hundred turns
+        page.wait_for_timeout(_PAUSE)
         seen: dict[str, Any] = page.evaluate(ASK, question)
         for name, times in found.items():
             times.append(seen[name])

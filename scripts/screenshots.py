@@ -1,11 +1,14 @@
-"""Takes the pictures of the chat: `python scripts/screenshots.py [FOLDER]`. Needs Chromium and `playwright`.
+"""Takes the pictures of the README: `python scripts/screenshots.py [FOLDER]`. Needs Chromium and `playwright`.
 
-The index is the one that the settings name; the server is the real one on a free loopback port.
+The default folder is docs. The starter corpus in an index of its own, the real server on a free loopback port, a real
+browser.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +16,74 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from loopback import Server  # noqa: E402
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from rag import Assistant  # noqa: E402
 
-FOUND = "What did Kyncl say about licensing?"
-NOT_FOUND = "When was Ada Lovelace born?"
-WIDE = {"width": 1280, "height": 860}
-PHONE = {"width": 390, "height": 844}
-# name, questions, whether the first quotation's article is opened, window
-SHOTS: tuple[tuple[str, tuple[str, ...], bool, dict[str, Any]], ...] = (
-    ("first", (), False, {"viewport": WIDE, "locale": "en-GB"}),
-    ("answer", (FOUND,), False, {"viewport": WIDE, "locale": "en-GB"}),
-    ("dark", (FOUND,), False, {"viewport": WIDE, "locale": "en-GB", "color_scheme": "dark"}),
-    ("not-found", (NOT_FOUND,), False, {"viewport": WIDE, "locale": "en-GB"}),
-    ("follow-up", (FOUND, "And what about Netflix?"), False, {"viewport": WIDE, "locale": "en-GB"}),
-    ("phone-first", (), False, {"viewport": PHONE, "locale": "nl-NL", "device_scale_factor": 2}),
-    ("phone", ("Wat zei Kyncl over licenties?",), False, {"viewport": PHONE, "locale": "nl", "device_scale_factor": 2}),
-    ("article", (FOUND,), True, {"viewport": WIDE, "locale": "en-GB"}),
-    ("article-dark", (FOUND,), True, {"viewport": WIDE, "locale": "en-GB", "color_scheme": "dark"}),
-    ("article-phone", (FOUND,), True, {"viewport": PHONE, "locale": "de-DE", "device_scale_factor": 2}),
+WIDE = {"viewport": {"width": 1280, "height": 860}, "locale": "en-GB"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "nl-NL", "device_scale_factor": 2}
+
+
+def ask(page: Page, question: str) -> None:
+    page.fill("#or-question", question)
+    page.press("#or-question", "Enter")
+    page.locator(".or-turn").last.locator(".or-card, .or-not-found").first.wait_for()
+
+
+def across(page: Page) -> None:
+    """An English question, and the Dutch article that one of the quotations comes from."""
+    ask(page, "What did Kyncl say about licensing?")
+    page.locator(".or-card", has=page.locator("blockquote[lang=nl]")).first.locator(".or-open").click()
+    page.locator("#or-sheet mark").first.wait_for()
+
+
+def dark(page: Page) -> None:
+    ask(page, "Warum lehnten die Studios OpenAI ab?")
+    page.locator(".or-card .or-open").first.click()
+    page.locator("#or-sheet mark").first.wait_for()
+
+
+def phone(page: Page) -> None:
+    ask(page, "Wat zei Kyncl over licenties?")
+
+
+def not_found(page: Page) -> None:
+    ask(page, "When was Ada Lovelace born?")
+
+
+def archive(page: Page) -> None:
+    page.get_by_role("tab").nth(1).click()
+    page.locator("#or-archive table").wait_for()
+    page.locator("#or-chart .bars").first.wait_for()
+
+
+SHOTS: tuple[tuple[str, Callable[[Page], None], dict[str, Any]], ...] = (
+    ("room", across, WIDE),
+    ("dark", dark, {**WIDE, "locale": "de-DE", "color_scheme": "dark"}),
+    ("phone", phone, PHONE),
+    ("not-found", not_found, WIDE),
+    ("archive", archive, WIDE),
 )
 
 
-def shoot(browser: Browser, url: str, folder: Path) -> None:
-    for name, questions, article, options in SHOTS:
-        context = browser.new_context(**options)
-        page = context.new_page()
-        page.goto(url)
-        page.locator(".or-masthead").wait_for()
-        for question in questions:
-            page.fill("#or-question textarea", question)
-            page.press("#or-question textarea", "Enter")
-            page.locator("#or-now .or-question", has_text=question).wait_for()
-            page.locator("#or-now .or-card, #or-now .or-not-found").first.wait_for()
-            page.wait_for_timeout(600)  # a question that is asked before the last one is answered is not taken
-        if article:
-            page.goto(url + (page.locator(".or-open").first.get_attribute("href") or ""))
-        page.wait_for_timeout(400)  # for the last movement of the page
-        page.screenshot(path=folder / f"{name}.png")
-        print(folder / f"{name}.png")
-        context.close()
-
-
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs"
     folder.mkdir(parents=True, exist_ok=True)
-    with Assistant() as assistant:
-        assistant.sync(progress=True)
+    with tempfile.TemporaryDirectory() as index, Assistant(ROOT / "corpus", index=index) as assistant:
+        assistant.sync()
         with Server(assistant) as served, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            shoot(browser, served.url, folder)
+            for name, act, options in SHOTS:
+                context = browser.new_context(**options)
+                page = context.new_page()
+                page.goto(served.url)
+                page.locator("body.or-ready").wait_for()
+                act(page)
+                page.mouse.move(0, 0)
+                page.wait_for_timeout(600)  # for the last movement of the page
+                page.screenshot(path=folder / f"{name}.png")
+                print(folder / f"{name}.png")
+                context.close()
             browser.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -363,10 +366,14 @@ def figure(overview: Overview, language: str = "en") -> dict[str, Any]:
     return found
 
 
+def linear(colour: str) -> list[float]:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2.2 defines it."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = linear(colour)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -402,14 +409,38 @@ def test_a_bar_says_what_it_is_in_the_readers_language_and_what_it_filters_by() 
     assert rest["customdata"] == [["2025-10", ""]]
 
 
-def test_every_colour_reads_on_both_papers_and_no_two_look_alike() -> None:
-    markers = [trace["marker"] for trace in figure(MANY)["data"]]
-    for marker in markers:
+# What readers without one kind of cone see: Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
+MISSING = {
+    "none": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "blue": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+
+
+def lab(colour: str, missing: str) -> list[float]:
+    """CIE L*a*b* (D65) of a colour as a reader without that cone sees it."""
+    seen = np.clip(np.array(MISSING[missing]) @ np.array(linear(colour)), 0, 1)
+    x, y, z = np.cbrt(np.array(TO_XYZ) @ seen / np.array([0.9505, 1, 1.089]))
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+def test_every_colour_reads_on_both_papers() -> None:
+    colours = [trace["marker"]["color"] for trace in figure(MANY)["data"]]
+    for colour in colours:
         for paper in (LIGHT, DARK):
-            high, low = sorted((luminance(marker["color"]), luminance(paper)), reverse=True)
-            assert (high + 0.05) / (low + 0.05) >= 3, (marker["color"], paper)
-    assert len({(marker["color"], marker["pattern"]["shape"]) for marker in markers}) == len(markers)
-    assert len({marker["pattern"]["shape"] for marker in markers[:6]}) == 6
+            high, low = sorted((luminance(colour), luminance(paper)), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 3, (colour, paper)
+    assert len(set(colours[:5])) == 5
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_the_languages_of_the_interface_are_told_apart_by_every_reader(missing: str) -> None:
+    overview = Overview(months={("2025-10", language): 1 for language in LANGUAGES})
+    colours = [trace["marker"]["color"] for trace in figure(overview)["data"]]
+    for one, other in itertools.combinations(colours, 2):
+        assert math.dist(lab(one, missing), lab(other, missing)) > 30, (one, other)
 
 
 @pytest.mark.parametrize(("months", "grain"), [(60, r"\d{4}-\d\d"), (61, r"\d{4}-Q\d"), (240, r"\d{4}")])

@@ -195,9 +195,9 @@ def test_a_list_that_cannot_be_loaded_says_so_and_tries_again(enter: Enter) -> N
 
 def test_many_outlets_are_offered_as_one_types(enter: Enter, many: Served) -> None:
     page = open_tab(enter(at=many))
-    page.get_by_label("Outlet").fill("outlet 12")
+    page.locator("#or-archive input[name=source]").fill("outlet 12")
     expect(count(page)).to_have_text("1 of 55 articles")
-    page.get_by_label("Outlet").fill("Outlet of nobody")
+    page.locator("#or-archive input[name=source]").fill("Outlet of nobody")
     expect(page.locator("#or-archive .or-notice")).to_contain_text("no outlet “Outlet of nobody”")
 
 

@@ -149,16 +149,20 @@ def test_names_and_headlines_are_text_and_nothing_else(tab: Room) -> None:
 
 def test_it_works_by_keyboard_alone(tab: Room) -> None:
     page = tab.page
-    page.locator(".or-upload input[type=file]").focus()
+    field = page.locator(".or-upload input[type=file]")
+    field.focus()
     outline = "getComputedStyle(document.querySelector('.or-upload-drop')).outlineStyle"
     assert page.evaluate(outline) == "solid"
     with page.expect_file_chooser() as chosen:
-        page.keyboard.press("Enter")
+        field.press("Enter")
     chosen.value.set_files([story("harbour.md"), story("more.md", HARBOUR.replace("forty", "sixty"))])
+    added(tab).first.wait_for()
+    first = page.get_by_role("button", name="Remove: Harbour reopens").first
+    first.focus()
     added(tab).nth(1).wait_for()
     page.locator(".or-upload:not([aria-busy])").wait_for()
-    page.get_by_role("button", name="Remove: Harbour reopens").first.focus()
-    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+    first.press("Enter")
     added(tab).nth(1).wait_for(state="detached")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Remove: Harbour reopens"
 

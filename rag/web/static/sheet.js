@@ -49,6 +49,7 @@ export function sheet(aside, { room, lang, texts, copy }) {
     }
     mark(from);
     cover();
+    from?.scrollIntoView({ block: "nearest" }); // the column beside the sheet is narrower than it was
     page.focus({ preventScroll: true });
     const quote = page.querySelector("#quote");
     if (quote) quote.scrollIntoView({ block: "center" });

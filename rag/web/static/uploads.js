@@ -97,6 +97,7 @@ export function mount(host, { root = "", texts, changed = () => {} } = {}) {
     } catch (error) {
       tell("");
       complain(said.not_removed, { name: title, detail: error.message });
+      button.disabled = false;
     }
     const place = [...list.children].indexOf(button.closest("li"));
     await show();
@@ -129,7 +130,15 @@ export function mount(host, { root = "", texts, changed = () => {} } = {}) {
   async function show() {
     try {
       const { uploads } = await asked("", { headers: { Accept: "application/json" } });
-      list.replaceChildren(...uploads.map(item));
+      // Lines that stay are left where they are: one of them may have the focus.
+      const keys = uploads.map(({ name, article }) => `${name}/${article?.text_sha256}`);
+      for (const line of [...list.children]) if (!keys.includes(line.dataset.key)) line.remove();
+      keys.forEach((key, at) => {
+        if (list.children[at]?.dataset.key === key) return;
+        const line = item(uploads[at]);
+        line.dataset.key = key;
+        list.insertBefore(line, list.children[at] ?? null);
+      });
       added.hidden = !uploads.length;
     } catch (error) {
       complain(said.unlisted, { detail: error.message });
