@@ -1,13 +1,14 @@
 """How long a reader waits in the chat: `python benchmarks/room.py [--rounds N]`. Needs Chromium and `playwright`.
 
-On the starter corpus with an index of its own, over loopback, in headless Chromium: from Enter to the first headline and
-to the quotations (medians), from the first request to a page that can be asked (the first visit of a browser), and the
-weight of what the pages load beside Gradio's own files.
+On the starter corpus with an index of its own, over loopback, in headless Chromium: from Enter to the first headline
+and to the quotations (medians), from the first request to a page that can be asked (the first visit of a browser), and
+the weight of what the pages load beside Gradio's own files.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import statistics
 import sys
@@ -83,8 +84,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1, help="how often every question is asked (default: 1)")
     rounds = parser.parse_args().rounds
-    static = ROOT / "rag" / "web" / "static"
-    weight = sum(file.stat().st_size for file in static.iterdir())
+    files = [file.read_bytes() for file in (ROOT / "rag" / "web" / "static").iterdir()]
+    weight, packed = sum(map(len, files)), sum(len(gzip.compress(file)) for file in files)
     with tempfile.TemporaryDirectory() as folder, Assistant(ROOT / "corpus", index=folder) as assistant:
         assistant.sync()
         with Server(assistant) as served, sync_playwright() as playwright:
@@ -98,7 +99,7 @@ def main() -> None:
         ninety = statistics.quantiles(found, n=10)[-1]
         print(f"Enter to {name}: median {statistics.median(found):.0f} ms, 90 % within {ninety:.0f} ms ({len(found)})")
     print(f"page usable after: median {statistics.median(loads):.0f} ms of {len(loads)} first visits")
-    print(f"what we add to Gradio's page: {weight / 1000:.1f} kB")
+    print(f"what we add to Gradio's page: {weight / 1000:.1f} kB, {packed / 1000:.1f} kB as it is sent")
 
 
 if __name__ == "__main__":

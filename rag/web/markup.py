@@ -56,7 +56,7 @@ def article_facts(article: Article, texts: Texts) -> str:
 
 
 def direction(article: Article) -> str:
-    """How the article is written, for `dir`: its language says more than a line's first letter, which may be foreign."""
+    """For `dir`: the language says more than the first letter of a line, which may belong to a foreign name."""
     return "rtl" if (article.language or "")[:2] in _RIGHT_TO_LEFT else "auto"
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from rag.assistant import Assistant
 from rag.errors import RagError, SettingsError
@@ -28,13 +29,21 @@ from rag.web.page import article_page, missing_page
 from rag.web.texts import LANGUAGES, Texts, reader_language
 from rag.web.wordings import texts_for
 
-_UI_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STYLES = ("room.css", "archive.css", "uploads.css")
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
 _MAX_OFFSET_DIGITS = 9
 _MAX_SPANS = 20  # quotations marked lightly in one article
 
 _say = functools.partial(print, flush=True)
+
+
+class _Assets(StaticFiles):
+    """Our scripts and styles. A browser asks whether they have changed, so that no page runs with yesterday's."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _offset(value: str | None) -> int | None:
@@ -66,12 +75,6 @@ def _page(content: str, status: int = 200) -> HTMLResponse:
 
 
 def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
-    ui = {
-        file.name: (file.read_bytes(), _UI_TYPES[Path(file.name).suffix])
-        for file in (resources.files("rag.web") / "static").iterdir()
-    }
-    tags = {name: f'"{hashlib.sha256(content).hexdigest()[:16]}"' for name, (content, _) in ui.items()}
-
     @app.get("/article/{article_id:path}", response_class=HTMLResponse)
     def article(
         request: Request, article_id: str, start: str | None = None, end: str | None = None, also: str | None = None
@@ -84,15 +87,7 @@ def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
         stale = (start is not None and first is None) or (end is not None and last is None)
         return _page(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
 
-    @app.get("/ui/{name}")
-    def ui_file(request: Request, name: str) -> Response:
-        if name not in ui:
-            return Response("There is nothing at this address.\n", 404, media_type="text/plain")
-        headers = {"Cache-Control": "no-cache", "ETag": tags[name]}
-        if request.headers.get("if-none-match") == tags[name]:
-            return Response(status_code=304, headers=headers)
-        content, kind = ui[name]
-        return Response(content, media_type=kind, headers=headers)
+    app.mount("/ui", GZipMiddleware(_Assets(directory=str(resources.files("rag.web") / "static"))))
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:
