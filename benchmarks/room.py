@@ -84,7 +84,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1, help="how often every question is asked (default: 1)")
     rounds = parser.parse_args().rounds
-    files = [file.read_bytes() for file in (ROOT / "rag" / "web" / "static").iterdir()]
+    static = ROOT / "rag" / "web" / "static"
+    files = [file.read_bytes() for file in static.iterdir() if not file.name.startswith("uploads")]  # off by default
     weight, packed = sum(map(len, files)), sum(len(gzip.compress(file)) for file in files)
     with tempfile.TemporaryDirectory() as folder, Assistant(ROOT / "corpus", index=folder) as assistant:
         assistant.sync()

@@ -125,7 +125,9 @@ class Assistant:
             readings = read(understood, candidates, index=index)
             judgement = judge(understood, readings, index=index)
             circumstances = answers.Circumstances(
-                undated_left_out=catalog.undated() if chosen.since or chosen.until else 0,
+                undated_left_out=catalog.undated(sources=chosen.sources, languages=chosen.languages)
+                if chosen.since or chosen.until
+                else 0,
                 archive_empty=catalog.count() == 0,
                 nothing_allowed=not candidates,
             )
@@ -311,7 +313,7 @@ def _filter(
         if day is not None and (isinstance(day, dt.datetime) or not isinstance(day, dt.date)):
             raise SettingsError(f"{name} is {day!r}, expected a datetime.date")
     if since and until and since > until:
-        raise SettingsError(f"since ({since}) is later than until ({until}); exchange them")
+        raise SettingsError(f"since ({since}) is later than until ({until}); swap them")
     return Filter(
         languages=frozenset(code.lower() for code in languages) if languages else None,
         sources=frozenset(sources) if sources else None,

@@ -329,9 +329,10 @@ class Catalog:
         with self._lock:
             return listing.overview(self._rows)
 
-    def undated(self) -> int:
-        """How many articles have no date."""
-        return int(self._rows("SELECT count(*) FROM articles WHERE date IS NULL")[0][0])
+    def undated(self, *, sources: Collection[str] | None = None, languages: Collection[str] | None = None) -> int:
+        """How many articles, of these outlets and languages, have no date."""
+        where, values = listing.condition(sources, None, None, languages)
+        return int(self._rows(f"SELECT count(*) FROM articles WHERE {where} AND date IS NULL", values)[0][0])
 
     # What the indexes still have to do
 

@@ -216,7 +216,7 @@ def _build_new(assistant: Assistant) -> None:
 
 def _filters(args: argparse.Namespace) -> dict[str, Any]:
     if args.since and args.until and args.since > args.until:
-        raise SettingsError(f"--since {args.since} is after --until {args.until}; exchange the two")
+        raise SettingsError(f"--since {args.since} is after --until {args.until}; swap the two")
     return {
         "languages": args.language or None,
         "sources": args.source or None,

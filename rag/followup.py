@@ -62,7 +62,8 @@ def _is_follow_up(question: str) -> bool:
     telling = content_words(question)
     named = names(question, question_language(question))
     if len(telling) <= 1 and not (named and len(words(question)) > 2 and not _CONTINUES.match(question)):
-        return bool(named) or len(words(question)) <= 3 or _points_back(question) or bool(_CONTINUES.match(question))
+        bare = not telling and 0 < len(words(question)) <= 3  # "Why?", and not "Hello" or "???"
+        return bool(named) or bare or _points_back(question) or bool(_CONTINUES.match(question))
     if _CONTINUES.match(question) and len(telling) <= 4:
         return True
     return not named and len(telling) <= 4 and _points_back(question)

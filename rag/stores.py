@@ -95,10 +95,10 @@ class Stores:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let no reader in until this ends, and begin when the last one has left. Only for who holds `_writing`."""
-        with self._gate:
-            self._shut = True
-            self._gate.wait_for(lambda: not self._readers)
         try:
+            with self._gate:
+                self._shut = True
+                self._gate.wait_for(lambda: not self._readers)
             yield
         finally:
             with self._gate:

@@ -54,7 +54,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # No host but this one can be found, so that whatever the page would fetch from elsewhere fails.
+        alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", alone])
         yield chromium
         chromium.close()
 

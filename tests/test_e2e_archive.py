@@ -102,7 +102,7 @@ def test_typing_asks_once_and_the_last_word_wins(enter: Enter, starter: Assistan
 def test_a_bar_of_the_chart_chooses_a_month_and_a_language(enter: Enter, starter: Assistant) -> None:
     page = open_tab(enter(path="/?lang=nl"))
     bars(page).last.wait_for()
-    page.wait_for_function("document.querySelector('#or-chart .js-plotly-plot').getAttribute('role') === 'img'")
+    expect(page.locator("#or-chart .js-plotly-plot")).to_have_attribute("role", "img")
     box = page.locator("#or-chart .js-plotly-plot .bars").last.locator(".point path").first.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -125,15 +125,41 @@ def test_a_bar_of_the_chart_chooses_a_month_and_a_language(enter: Enter, starter
 def test_the_chart_shows_what_is_chosen(enter: Enter) -> None:
     page = open_tab(enter(path="/?a.month=2025-10&a.language=nl"))
     bars(page).last.wait_for()
-    drawn = (
-        "[...document.querySelectorAll('#or-chart .bars .point path')].filter(p => getComputedStyle(p).opacity == 1)"
-    )
-    page.wait_for_function(f"{drawn}.length === 1")
+    # What is not chosen is drawn faintly.
+    bright = "paths => paths.filter(path => getComputedStyle(path).opacity == 1).length"
+    for _ in range(50):
+        if bars(page).evaluate_all(bright) == 1:
+            break
+        page.wait_for_timeout(100)
+    assert bars(page).evaluate_all(bright) == 1
+
+
+def test_the_chart_keeps_to_the_column_when_an_article_opens_beside_it(enter: Enter) -> None:
+    page = open_tab(enter(viewport={"width": 1280, "height": 860}))
+    bars(page).last.wait_for()
+
+    def fits() -> None:
+        for _ in range(50):
+            widths = page.evaluate(
+                "['#or-chart .main-svg', '#or-chart'].map(name => document.querySelector(name).clientWidth)"
+            )
+            if 0 <= widths[1] - widths[0] < 60:
+                return
+            page.wait_for_timeout(100)
+        raise AssertionError(widths)
+
+    fits()
+    page.locator("#or-archive table a").first.click()
+    page.locator("#or-sheet article").wait_for()
+    fits()
+    page.keyboard.press("Escape")
+    page.locator("#or-sheet").wait_for(state="hidden")
+    fits()
 
 
 def test_the_same_choice_is_made_by_keyboard(enter: Enter) -> None:
     page = open_tab(enter())
-    month = page.get_by_label("Month")
+    month = page.get_by_label("Period")
     month.focus()
     page.keyboard.type("October 2025")
     page.keyboard.press("Enter")

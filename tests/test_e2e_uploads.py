@@ -128,7 +128,7 @@ def test_files_may_be_dropped_anywhere_over_the_archive_but_not_over_the_convers
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(tab: Room) -> None:
     choose(tab, story("large.md", "x" * 20_100_000))
-    says(tab, "large.md was not added. The file has 20.1 MB; up to 20 MB fit.", "alert")
+    says(tab, "large.md was not added. The file is 20.1 MB; the limit is 20 MB.", "alert")
     assert not [url for url in tab.requested if "name=large" in url]
 
 

@@ -210,6 +210,33 @@ def test_the_chat_page_is_served_and_names_no_other_host_to_load_from(server: Se
     assert "fonts.googleapis" not in reply.text
 
 
+def test_what_we_add_to_the_page_stays_light() -> None:
+    static = ROOT / "rag" / "web" / "static"
+    always = sum(file.stat().st_size for file in static.iterdir() if not file.name.startswith("uploads"))
+    assert always <= 60_000  # bytes, before packing
+
+
+def test_our_scripts_are_sent_packed_and_asked_about_again(server: Served) -> None:
+    plain = fetch(server, "/ui/room.js")
+    assert plain.headers["content-type"].startswith("text/javascript")
+    assert plain.headers["cache-control"] == "no-cache"
+    packed = fetch(server, "/ui/room.js", Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert fetch(server, "/ui/room.js", If_None_Match=plain.headers["etag"]).status == 304
+
+
+def test_an_index_that_cannot_be_opened_is_said_on_an_articles_page(tmp_path: Path) -> None:
+    from rag.assistant import Assistant
+
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "manifest.json").write_text("{", "utf-8")
+    with Assistant(corpus=tmp_path / "corpus", index=tmp_path / "index") as assistant, Server(assistant) as broken:
+        reply = fetch(broken, "/article/x")
+    assert reply.status == 503
+    assert "sync --rebuild" in Page(reply.text).main
+
+
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
@@ -454,6 +481,13 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "time" not in page.tags
 
 
+def test_a_headline_with_which_the_text_begins_is_still_a_headline() -> None:
+    content = article_page(make("Brexit talks resumed.", title="Brexit"), texts_for("en"))
+    assert '<h1 dir="auto">Brexit</h1>' in content
+    guessed = make("Brexit talks resumed.", title="Brexit talks …", metadata={"title_from": "text"})
+    assert '<h1 class="or-hidden"' in article_page(guessed, texts_for("en"))
+
+
 def test_a_root_path_stands_before_every_address() -> None:
     content = article_page(make("Text."), texts_for("en"), root="/archive")
     assert all(found.startswith("/archive/") for found in re.findall(r'(?:href|src)="([^"]+)"', content))
@@ -498,7 +532,7 @@ def test_a_card_says_who_when_and_that_it_is_a_sample_and_quotes_once() -> None:
     assert "(Dutch)" in content
     assert "/article/a%2Fb.md?start=8&amp;end=28#quote" in content
     assert ">sure<span" in content
-    assert "90 %" in content
+    assert "90%" in content
 
 
 def test_a_marker_links_only_to_a_quotation_that_is_there() -> None:
@@ -582,7 +616,7 @@ def test_every_text_stands_in_every_language_with_the_same_places_to_fill(name: 
 
 def test_every_text_is_used() -> None:
     package = ROOT / "rag" / "web"
-    code = "\n".join(file.read_text("utf-8") for file in package.glob("*.py") if file.name != "wordings.py")
+    code = "\n".join(file.read_text("utf-8") for file in package.glob("*.py"))
     code += "\n".join(file.read_text("utf-8") for file in (package / "static").glob("*.js"))
     unused = [item.name for item in dataclasses.fields(Texts) if not re.search(rf"[.\"']{item.name}\b", code)]
     assert not unused

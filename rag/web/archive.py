@@ -21,7 +21,7 @@ from rag.web.chart import period, period_name, periods
 from rag.web.guards import PAGE_POLICY
 from rag.web.markup import article_href, direction, error_html, escape, language_chip
 from rag.web.page import document
-from rag.web.texts import Texts, count_of
+from rag.web.texts import Texts, archive_line, count_of
 from rag.web.wanted import MAX_QUERY, PAGE, Wanted, find, read
 
 _FEW = 40  # outlets up to which they stand in a plain choice; beyond that one types and is offered what fits
@@ -235,7 +235,8 @@ def archive_html(
     """The whole list: form, table, what was skipped."""
     return (
         f'<div class="or-a" lang="{texts.language}" data-chart="{escape(texts.archive_chart)}" '
-        f'data-failed="{escape(texts.archive_failed)}">{form_html(overview, wanted, texts, root=root)}'
+        f'data-failed="{escape(texts.archive_failed)}" data-archive="{escape(archive_line(overview, texts))}">'
+        f"{form_html(overview, wanted, texts, root=root)}"
         f"{list_html(articles, total, overview, wanted, texts, notices=notices, root=root)}"
         f"{skipped_html(skipped, texts)}</div>"
     )

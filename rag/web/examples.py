@@ -27,7 +27,7 @@ _ARTICLES = 100  # the newest, in which names are looked for
 _ASKED = 12  # candidates at most; each takes the time of a question
 _OTHERS = 4  # of them about what headlines name
 
-_SURE, _LIKELY = 0.8, 0.5  # confidences
+_SURE, _LIKELY, _THIN = 0.8, 0.5, 0.3  # confidences
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _worth(pair: tuple[Answer, _Candidate]) -> tuple[int, bool, float]:
 
 
 def _is_usable(answer: Answer, candidate: _Candidate) -> bool:
-    if not answer.found or (candidate.name and answer.confidence < _LIKELY):
+    if not answer.found or (candidate.name and answer.confidence < _THIN):
         return False
     first = answer.citations[0]
     last = words(candidate.name)[-1:]

@@ -184,12 +184,10 @@ def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) 
     return f'{prose}<section class="or-cards">{cards}</section>{beside}{_acts(texts)}'
 
 
-def heard_html(answer: Answer, texts: Texts) -> str:
-    """What a screen reader says when an answer has come, without reading all of it."""
-    if not answer.found:
-        return escape(answer.text)
+def heard(answer: Answer, texts: Texts) -> str:
+    """What a screen reader says when an answer has come, without reading all of it. Text, not markup."""
     total = len(answer.citations)
-    return escape("; ".join(spoken(citation, total, texts) for citation in answer.citations))
+    return "; ".join(spoken(citation, total, texts) for citation in answer.citations) or answer.text
 
 
 def _acts(texts: Texts) -> str:

@@ -118,7 +118,8 @@ def article_page(
     notice = ""
     if stale or (mark is None and not (start is None and end is None)):
         notice = f'<p class="or-notice" role="status">{escape(texts.stale)}</p>\n'
-    author = f' <bdi class="or-author">{escape(article.author)}</bdi>' if article.author else ""
+    by = escape(texts.by).replace("{name}", f"<bdi>{escape(article.author or '')}</bdi>")
+    author = f' <span class="or-author">{by}</span>' if article.author else ""
     address = web_address(article.url)
     original = (
         f' <a class="or-original" href="{escape(address)}" rel="noopener noreferrer">{escape(texts.original)}</a>'
@@ -126,10 +127,9 @@ def article_page(
         else ""
     )
     language = f' lang="{escape(article.language)}"' if article.language else ""
-    # Where no headline is known the title is the article's own beginning, which follows anyway.
-    opening = " ".join(article.text[: len(article.title) + 40].split())
-    untitled = opening.startswith(article.title.rstrip("… "))
-    heading = f'<h1{" class=or-hidden" if untitled else ""} dir="{direction(article)}">{escape(article.title)}</h1>'
+    untitled = article.metadata.get("title_from") == "text"  # then it is the article's beginning, which follows anyway
+    hidden = ' class="or-hidden"' if untitled else ""
+    heading = f'<h1{hidden} dir="{direction(article)}">{escape(article.title)}</h1>'
     body = (
         f"<main>\n{notice}<article{language}>\n<header>\n"
         f'<p class="or-frame" lang="{texts.language}">{article_facts(article, texts)}{author}{original}</p>\n'

@@ -16,8 +16,8 @@ from rag.web.wordings import LANGUAGE_NAMES
 
 # What the scripts say by themselves.
 _SCRIPTED = (
-    *("searching", "unreachable", "copied", "copy_failed", "note", "send", "noted", "not_noted", "article_failed"),
-    *("filters", "filter_remove", "filter_since", "filter_until"),
+    *("searching", "unreachable", "busy", "again", "copied", "copy_failed", "note", "send", "noted", "not_noted"),
+    *("article_failed", "filters", "filter_remove", "filter_since", "filter_until"),
 )
 
 
@@ -98,9 +98,9 @@ def _examples(examples: Sequence[str], texts: Texts) -> str:
 def sheet_html(texts: Texts) -> str:
     """The sheet beside the conversation on which an article is opened; empty and hidden at first."""
     return (
-        f'<aside id="or-sheet" lang="{texts.language}" aria-label="{escape(texts.article)}" hidden>'
+        f'<div id="or-sheet" lang="{texts.language}" hidden>'
         f'<div class="or-bar"><button type="button" class="or-close">{escape(texts.close)}</button>'
         f'<button type="button" class="or-copy-link">{escape(texts.copy_link)}</button>'
         f'<a class="or-as-page" target="_blank">{escape(texts.open_page)}</a></div>'
-        '<div class="or-sheet" tabindex="0"></div></aside>'
+        f'<section class="or-sheet" tabindex="0" aria-label="{escape(texts.article)}"></section></div>'
     )

@@ -25,11 +25,12 @@ from rag.settings import Settings
 from rag.web import api, archive, guards, uploads
 from rag.web.chat import build_chat, theme
 from rag.web.examples import examples
-from rag.web.page import article_page, missing_page
+from rag.web.markup import error_html
+from rag.web.page import article_page, document, missing_page
 from rag.web.texts import LANGUAGES, Texts, reader_language
 from rag.web.wordings import texts_for
 
-_STYLES = ("room.css", "archive.css", "uploads.css")
+_STYLES = ("room.css", "archive.css")
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
 _MAX_OFFSET_DIGITS = 9
 _MAX_SPANS = 20  # quotations marked lightly in one article
@@ -40,9 +41,11 @@ _say = functools.partial(print, flush=True)
 class _Assets(StaticFiles):
     """Our scripts and styles. A browser asks whether they have changed, so that no page runs with yesterday's."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
+    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
+        if str(full_path).endswith(".js"):  # the system's own table may say otherwise, and then browsers refuse it
+            response.headers["Content-Type"] = "text/javascript; charset=utf-8"
         return response
 
 
@@ -80,7 +83,10 @@ def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
         request: Request, article_id: str, start: str | None = None, end: str | None = None, also: str | None = None
     ) -> HTMLResponse:
         texts = _reader(request)
-        found = assistant.article(article_id)
+        try:
+            found = assistant.article(article_id)
+        except RagError as error:
+            return _page(document("On Record", f"<main>{error_html(str(error))}</main>", texts, root), 503)
         if found is None:
             return _page(missing_page(texts, root=root), 404)
         first, last = _offset(start), _offset(end)
@@ -112,6 +118,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     The application does not close the assistant.
     """
     root = settings.root_path
+    styles = (*_STYLES, "uploads.css") if settings.uploads else _STYLES
     # Gradio has a FastAPI of its own, so that one guard in front of its mount closes all its routes but a few.
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
@@ -128,7 +135,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        head="".join(f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in _STYLES)
+        head="".join(f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles)
         + f'<link rel="icon" href="{root}/ui/icon.svg"><script type="module" src="{root}/ui/room.js"></script>',
     )
 

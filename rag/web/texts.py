@@ -107,11 +107,14 @@ class Texts:
     noted: str
     not_noted: str
     article: str
+    by: str
     close: str
     open_page: str
     copy_link: str
     article_failed: str
     unreachable: str
+    busy: str
+    again: str
     upload_title: str
     upload_choose: str
     upload_drop: str

@@ -16,7 +16,7 @@ from rag.assistant import MAX_QUESTION, Assistant
 from rag.errors import RagError, SettingsError
 from rag.records import Answer, Hit, Statement
 from rag.web.copies import markdown, plain, quotation
-from rag.web.markup import answer_html, error_html, heard_html, working_html
+from rag.web.markup import answer_html, error_html, heard, working_html
 from rag.web.page import web_address
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
@@ -92,7 +92,7 @@ def read_history(given: object) -> tuple[tuple[str, str], ...]:
 
 def refused(question: str, texts: Texts) -> str | None:
     """Why a question is not even asked. Gradio itself enforces no length on the server."""
-    if not question:
+    if not any(character.isalnum() for character in question):
         return texts.empty
     return texts.too_long.format(length=len(question), limit=MAX_QUESTION) if len(question) > MAX_QUESTION else None
 
@@ -148,7 +148,7 @@ def _answered(answer: Answer, options: Options, number: int, root: str) -> dict[
     return {
         "kind": "answer",
         "html": answer_html(answer, options.texts, root=root, turn=number),
-        "heard": heard_html(answer, options.texts),
+        "heard": heard(answer, options.texts),
         "text": answer.text,
         "copies": {
             "plain": plain(answer, options.base),

@@ -73,7 +73,8 @@ def _source(value: str, overview: Overview) -> str | None:
     """The outlet of that name, also where case or accents differ."""
     if value in overview.sources:
         return value
-    return next((source for source in overview.sources if folded(source) == folded(value.strip())), None)
+    wanted = folded(value.strip()[:MAX_QUERY])
+    return next((source for source in overview.sources if folded(source) == wanted), None)
 
 
 def _date(value: str) -> dt.date | None:

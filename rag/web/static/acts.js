@@ -15,34 +15,41 @@ async function toClipboard(text) {
 /** A function that copies `text` and says so on `button` for a moment. */
 export function copier(texts, say) {
   return async (text, button) => {
-    const label = button.dataset.label ?? button.textContent;
-    button.dataset.label = label;
+    const label = (button.dataset.label ??= button.textContent);
+    const tell = (what) => {
+      button.textContent = what;
+      say(what);
+    };
     try {
       await toClipboard(text);
-      button.textContent = texts.copied;
-      say(texts.copied);
+      tell(texts.copied);
       setTimeout(() => (button.textContent = label), 1600);
     } catch {
-      say(texts.copy_failed);
-      button.title = texts.copy_failed;
+      tell(texts.copy_failed);
     }
+    button.focus({ preventScroll: true });
   };
 }
+
+// randomUUID is missing over plain http.
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** The buttons under the answers in `log`. */
 export function acts(log, { root, texts, copy, say, conversation }) {
   async function send(turn, verdict, note) {
-    const body = JSON.stringify({ ...turn.feedback, id: turn.said?.id, verdict, note: note || null });
+    turn.said = { id: newId(), ...turn.said }; // before the answer comes: two presses are one record
+    const { id } = turn.said;
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ ...turn.feedback, id, verdict, note: note || null });
     try {
-      const headers = { "Content-Type": "application/json" };
       const answer = await fetch(`${root}/api/feedback`, { method: "POST", headers, body });
       if (!answer.ok) throw new Error(`${answer.status}`);
-      turn.said = { id: (await answer.json()).id, verdict, note };
-      conversation.save();
-      return true;
     } catch {
       return false;
     }
+    turn.said = { id, verdict, note };
+    conversation.keep(turn);
+    return true;
   }
 
   function press(bar, verdict) {
@@ -51,19 +58,22 @@ export function acts(log, { root, texts, copy, say, conversation }) {
     }
   }
 
-  function answerLine(bar, text) {
+  /** Puts `element` under the bar, in place of what stood there. */
+  function under(bar, element) {
+    element.classList.add("or-noting");
     bar.parentElement.querySelector(".or-noting")?.remove();
+    bar.after(element);
+  }
+
+  function tell(bar, text) {
     const line = document.createElement("p");
-    line.className = "or-noting";
     line.textContent = text;
-    bar.after(line);
+    under(bar, line);
     say(text);
   }
 
   function askForNote(bar, turn, verdict) {
-    bar.parentElement.querySelector(".or-noting")?.remove();
     const form = document.createElement("form");
-    form.className = "or-noting";
     const label = document.createElement("label");
     const field = document.createElement("textarea");
     const button = document.createElement("button");
@@ -76,10 +86,11 @@ export function acts(log, { root, texts, copy, say, conversation }) {
     form.append(label, button);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (await send(turn, verdict, field.value.trim())) answerLine(bar, texts.noted);
-      else say(texts.not_noted);
+      if (await send(turn, verdict, field.value.trim())) tell(bar, texts.noted);
+      else button.textContent = texts.not_noted;
     });
-    bar.after(form);
+    under(bar, form);
+    form.scrollIntoView({ block: "nearest" }); // its margin keeps it clear of the question
     field.focus({ preventScroll: true });
   }
 
@@ -96,7 +107,7 @@ export function acts(log, { root, texts, copy, say, conversation }) {
       if (await send(turn, verdict, turn.said?.note)) askForNote(bar, turn, verdict);
       else {
         press(bar, turn.said?.verdict);
-        answerLine(bar, texts.not_noted);
+        tell(bar, texts.not_noted);
       }
     }
   });

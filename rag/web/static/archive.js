@@ -5,7 +5,7 @@ const NAMES = ["q", "language", "source", "since", "until", "month", "page"];
 const PAUSE = 250; // ms after the last key
 
 /** Load the list into `host`. `openArticle(href, element)` opens a headline; without it the link is followed. */
-export function mount(host, { root = "", lang = "", openArticle } = {}) {
+export function mount(host, { root = "", lang = "", failure = "", openArticle } = {}) {
   let state = Object.fromEntries(NAMES.map((name) => [name, new URLSearchParams(location.search).get(`a.${name}`) ?? ""]));
   let asked; // aborts the request under way
   let timer;
@@ -80,7 +80,7 @@ export function mount(host, { root = "", lang = "", openArticle } = {}) {
       announce();
       listen();
     } catch (error) {
-      if (error.name !== "AbortError") throw error;
+      if (error.name !== "AbortError") slot.textContent = failure;
     }
   }
 
@@ -157,6 +157,8 @@ export function mount(host, { root = "", lang = "", openArticle } = {}) {
     for (const plot of document.querySelectorAll("#or-chart .js-plotly-plot")) {
       if (known.has(plot) || !plot.on || !plot.data) continue;
       known.add(plot);
+      // Plotly follows the window only, and the column also narrows when an article opens beside it.
+      new ResizeObserver(() => window.Plotly?.Plots.resize(plot)).observe(plot.parentElement);
       if (part()) {
         plot.setAttribute("role", "img");
         plot.setAttribute("aria-label", part().dataset.chart);

@@ -11,6 +11,8 @@ const make = (tag, className, text) => {
   return element;
 };
 
+const whole = (turn) => Number.isInteger(turn?.number) && typeof turn.html === "string" && turn.copies && turn.feedback;
+
 /**
  * The conversation in `host`. `asked` gives how a question is asked (the filters) and in words; `changed` is told
  * whenever turns come or go.
@@ -19,28 +21,35 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
   const log = host.querySelector("#or-log");
   const heard = host.querySelector("#or-heard");
   const field = host.querySelector("#or-question");
-  const key = `on-record:turns:${root}`;
+  const key = `on-record:turns:1:${root}`; // the 1 is for the shape of a turn
   const base = location.origin + root;
   let turns = read();
-  let next = Math.max(-1, ...turns.map((turn) => turn.number)) + 1;
   let followed = null;
 
   function read() {
     try {
       const found = JSON.parse(localStorage.getItem(key));
-      return Array.isArray(found) ? found : [];
+      return Array.isArray(found) ? found.filter(whole) : [];
     } catch {
       return []; // storage is closed, or holds something else
     }
   }
 
-  function keep() {
-    turns = turns.slice(-KEPT);
+  function write(kept) {
     try {
-      localStorage.setItem(key, JSON.stringify(turns));
+      localStorage.setItem(key, JSON.stringify(kept));
     } catch {
       // Storage is closed or full: then the conversation lasts as long as the page.
     }
+  }
+
+  /** Keeps a turn, beside those that another window has kept meanwhile. */
+  function keep(turn) {
+    const others = (list) => list.filter(({ number }) => number !== turn.number);
+    const ordered = (list) => [...others(list), turn].sort((one, other) => one.number - other.number).slice(-KEPT);
+    turns = ordered(turns);
+    write(ordered(read()));
+    while (log.querySelectorAll(".or-turn").length > KEPT) log.firstElementChild.remove();
   }
 
   function draw(number, question, within) {
@@ -54,15 +63,24 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     return { section, body };
   }
 
-  function giveBack(question) {
-    if (!field.value) field.value = question;
+  function failed(section, question) {
+    section.classList.add("or-failed");
+    const again = make("button", "", texts.again);
+    again.type = "button";
+    again.addEventListener("click", () => ask(question));
+    section.querySelector(".or-body").append(again);
+    if (field.value) return;
+    field.value = question;
     field.dispatchEvent(new Event("input"));
     field.focus();
   }
 
   async function ask(question) {
-    log.querySelectorAll(".or-failed").forEach((section) => section.remove());
-    const number = next++;
+    for (const section of log.querySelectorAll(".or-failed")) {
+      if (section.querySelector(".or-question").textContent === question) section.remove();
+    }
+    // The time is a number that no other window takes, and that puts the turns in order.
+    const number = Math.max(Date.now(), Number(log.lastElementChild?.dataset.turn ?? 0) + 1);
     const { options, within } = asked();
     const history = turns.slice(-REFERRED).map((turn) => [turn.question, turn.text]);
     const { section, body } = draw(number, question, within);
@@ -73,24 +91,19 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     changed();
     try {
       for await (const step of stream(root, "turn", [question, history, { ...options, lang, base }, number])) {
+        if (!section.isConnected) return; // a new conversation has begun
         body.innerHTML = step.html;
         if (step.kind === "answer") {
           const { html, text, copies, feedback } = step;
-          heard.innerHTML = step.heard;
-          turns.push({ number, question, within, html, text, copies, feedback });
-          turns.sort((one, other) => one.number - other.number);
-          keep();
-        } else if (step.kind === "error") {
-          section.classList.add("or-failed");
-          giveBack(question);
-        }
+          heard.textContent = step.heard;
+          keep({ number, question, within, html, text, copies, feedback });
+        } else if (step.kind === "error") failed(section, question);
       }
-    } catch {
-      section.classList.add("or-failed");
-      const line = make("p", "or-error", texts.unreachable);
+    } catch (error) {
+      const line = make("p", "or-error", error.message === "503" ? texts.busy : texts.unreachable);
       line.setAttribute("role", "alert");
       body.replaceChildren(line);
-      giveBack(question);
+      failed(section, question);
     }
     section.removeAttribute("aria-busy");
     changed();
@@ -98,7 +111,6 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
 
   function clear() {
     turns = [];
-    keep();
     log.replaceChildren();
     heard.textContent = "";
     changed();
@@ -109,15 +121,22 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     document.addEventListener(kind, () => (followed = null), { passive: true, capture: true });
   }
   new ResizeObserver(() => followed?.scrollIntoView({ block: "start" })).observe(log);
+  // A conversation that was ended in another window is ended here too.
+  addEventListener("storage", (event) => {
+    if (event.key === key && event.newValue === "[]") clear();
+  });
 
   for (const turn of turns) draw(turn.number, turn.question, turn.within).body.innerHTML = turn.html;
   log.lastElementChild?.scrollIntoView({ block: "start" });
   changed();
   return {
     ask,
-    clear,
-    save: keep,
-    turn: (element) => turns.find((turn) => turn.number === Number(element.closest(".or-turn")?.dataset.turn)),
+    keep,
+    end() {
+      write([]);
+      clear();
+    },
+    turn: (element) => turns.find(({ number }) => number === Number(element.closest(".or-turn")?.dataset.turn)),
     latest: () => log.lastElementChild,
   };
 }

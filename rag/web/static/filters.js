@@ -1,34 +1,41 @@
-// Which articles may answer: a form, chips of what is chosen, and the page's address, so that a filtered room can be shared.
+// Which articles may answer: a form, chips of what is chosen, and the page's address, so that a filtered room can be
+// shared.
 
 const MANY = ["language", "source"];
 const DAYS = ["since", "until"];
+const isDay = (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value));
 
-/** The filters in `host`. */
-export function filters(host, { texts }) {
+/** The filters in `host`; returns a function that gives them as the server takes them, and in words. */
+export function filters(host, { lang, texts }) {
   const form = host.querySelector("#or-filter");
   const chips = host.querySelector("#or-chosen");
   const summary = host.querySelector(".or-filters > summary");
   const field = host.querySelector("#or-question");
-  const chosen = new URLSearchParams(); // what of the address is ours, also what the form does not offer
+  let chosen = []; // [name, value], also what the form does not offer
+  const has = (name, value) => chosen.some((one) => one[0] === name && one[1] === value);
+  const all = (name) => chosen.filter((one) => one[0] === name).map((one) => one[1]);
   for (const [name, value] of new URLSearchParams(location.search)) {
-    if (value && [...MANY, ...DAYS].includes(name) && !chosen.has(name, value)) chosen.append(name, value);
+    const usable = MANY.includes(name) ? value && !has(name, value) : DAYS.includes(name) && isDay(value);
+    if (usable) chosen.push([name, value]);
   }
 
   function label(name, value) {
-    if (name === "since") return `${texts.filter_since} ${value}`;
-    if (name === "until") return `${texts.filter_until} ${value}`;
+    if (DAYS.includes(name)) {
+      const day = new Date(value).toLocaleDateString(lang === "en" ? "en-GB" : lang, { dateStyle: "long", timeZone: "UTC" });
+      return `${name === "since" ? texts.filter_since : texts.filter_until} ${day}`;
+    }
     const box = [...form.elements].find((input) => input.name === name && input.value === value);
     return box?.parentElement.textContent ?? value;
   }
 
-  function chip([name, value]) {
+  function chip(one) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = label(name, value);
-    button.setAttribute("aria-label", texts.filter_remove.replace("{name}", button.textContent));
+    button.textContent = label(...one);
+    button.setAttribute("aria-label", texts.filter_remove.replace("{name}", () => button.textContent));
     button.addEventListener("click", () => {
-      chosen.delete(name, value);
+      chosen = chosen.filter((other) => other !== one);
       show();
       field.focus();
     });
@@ -36,43 +43,40 @@ export function filters(host, { texts }) {
     return item;
   }
 
-  function show() {
-    for (const input of form.elements) {
-      if (MANY.includes(input.name)) input.checked = chosen.has(input.name, input.value);
-      if (DAYS.includes(input.name)) input.value = chosen.get(input.name) ?? "";
-    }
-    chips.replaceChildren(...[...chosen].map(chip));
-    chips.hidden = chosen.size === 0;
-    summary.textContent = chosen.size ? `${texts.filters} (${chosen.size})` : texts.filters;
+  function inAddress() {
     const address = new URL(location);
     for (const name of [...MANY, ...DAYS]) address.searchParams.delete(name);
     for (const [name, value] of chosen) address.searchParams.append(name, value);
-    history.replaceState(history.state, "", address);
+    if (address.href !== location.href) history.replaceState(history.state, "", address);
   }
 
-  form.addEventListener("change", ({ target }) => {
-    if (MANY.includes(target.name)) {
-      chosen.delete(target.name, target.value);
-      if (target.checked) chosen.append(target.name, target.value);
-    } else if (target.value) chosen.set(target.name, target.value);
-    else chosen.delete(target.name);
+  function show() {
+    for (const input of form.elements) {
+      if (MANY.includes(input.name)) input.checked = has(input.name, input.value);
+      if (DAYS.includes(input.name)) input.value = all(input.name)[0] ?? "";
+    }
+    chips.replaceChildren(...chosen.map(chip));
+    chips.hidden = !chosen.length;
+    summary.textContent = chosen.length ? `${texts.filters} (${chosen.length})` : texts.filters;
+    inAddress();
+  }
+
+  form.addEventListener("change", ({ target: { name, value, checked } }) => {
+    chosen = chosen.filter((one) => one[0] !== name || (MANY.includes(name) && one[1] !== value));
+    if (MANY.includes(name) ? checked : value) chosen.push([name, value]);
     show();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    for (const name of [...chosen.keys()]) chosen.delete(name);
+    chosen = [];
     show();
   });
+  addEventListener("popstate", inAddress); // the sheet's "back" leads to an address from before a change
 
   show();
   return () => ({
-    options: {
-      languages: chosen.getAll("language"),
-      sources: chosen.getAll("source"),
-      since: chosen.get("since"),
-      until: chosen.get("until"),
-    },
-    within: [...chosen].map(([name, value]) => label(name, value)).join(" · "),
+    options: { languages: all("language"), sources: all("source"), since: all("since")[0], until: all("until")[0] },
+    within: chosen.map((one) => label(...one)).join(" · "),
   });
 }

@@ -4,9 +4,9 @@ import { mount as mountArchive } from "./archive.js";
 import { conversation } from "./conversation.js";
 import { filters } from "./filters.js";
 import { sheet } from "./sheet.js";
-import { mount as mountUploads } from "./uploads.js";
 
 const LANGUAGE = "on-record:lang";
+const DRAFT = "on-record:draft"; // a question that is half written when the language is switched
 
 /** The element, as soon as it is there. */
 const there = (selector) =>
@@ -32,10 +32,11 @@ const remembered = (value) => {
   }
 };
 
-/** The language that the reader chose on an earlier visit, into the address, from which the server reads it. */
+/** Puts the language of an earlier visit into the address, from which the server reads it, if it is another one. */
 function inRememberedLanguage() {
   const address = new URL(location);
-  if (address.searchParams.has("lang") || !remembered()) return false;
+  const spoken = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => ["nl", "de", "en"].includes(tag)) ?? "en";
+  if (address.searchParams.has("lang") || [null, spoken].includes(remembered())) return false;
   address.searchParams.set("lang", remembered());
   location.replace(address);
   return true;
@@ -48,18 +49,19 @@ function languages() {
     event.preventDefault();
     const address = new URL(location);
     address.searchParams.set("lang", remembered(link.lang) ?? link.lang);
+    sessionStorage.setItem(DRAFT, document.querySelector("#or-question").value);
     location.assign(address);
   });
 }
 
-function asking(host, talk, look) {
-  const field = host.querySelector("#or-question");
+function asking(host, field, talk) {
   const grow = () => {
     field.style.height = "auto";
     field.style.height = `${Math.min(field.scrollHeight + 2, 160)}px`;
   };
   const submit = () => {
     const question = field.value;
+    if (!question.trim()) return;
     field.value = "";
     grow();
     talk.ask(question);
@@ -70,7 +72,7 @@ function asking(host, talk, look) {
       event.preventDefault();
       submit();
     } else if (event.key === "ArrowUp" && !field.value) {
-      field.value = look.asked() ?? "";
+      field.value = talk.latest()?.querySelector(".or-question").textContent ?? "";
       event.preventDefault();
     }
   });
@@ -83,27 +85,28 @@ function asking(host, talk, look) {
     if (target.closest("button")) talk.ask(target.textContent);
   });
   host.querySelector("#or-new").addEventListener("click", () => {
-    talk.clear();
+    talk.end();
     field.focus();
   });
-  return field;
 }
 
 /** "/" goes to the question, 1 to 5 open the quotations of the latest answer, Esc closes what is open. */
 function keys(field, talk, paper) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
     const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+    const asking = field.offsetParent !== null; // and not looking into the archive
     const open = document.querySelector(".or-filters[open]");
-    if (event.key === "Escape" && open) {
+    if (event.key === "Escape" && open && asking) {
       open.open = false;
       open.querySelector("summary").focus();
     } else if (event.key === "Escape" && paper.isOpen()) paper.close();
+    else if (event.key === "Escape" && event.target === field) field.blur();
     else if (typing) return;
     else if (event.key === "/") {
       event.preventDefault();
-      field.focus();
-    } else if (/^[1-5]$/.test(event.key)) {
+      (asking ? field : document.querySelector("#or-archive input[type=search]"))?.focus();
+    } else if (asking && /^[1-5]$/.test(event.key)) {
       talk.latest()?.querySelectorAll(".or-card .or-open")[Number(event.key) - 1]?.click();
     }
   });
@@ -117,28 +120,38 @@ function others(turn, href) {
   return (turn?.feedback.citations ?? []).filter((one) => one.article === id && one.start !== start);
 }
 
-/** The tabs are Gradio's; which of them is open stands in the address. `first` is called when the archive opens. */
-async function tabs(first) {
+/**
+ * The tabs are Gradio's; which of them is open stands in the address, and "back" leads to the one before. `opened` is
+ * called whenever the archive opens. Returns two functions: `follow` opens the tab that the address says, `settle` lets
+ * the address say which tab is open.
+ */
+async function tabs(opened) {
   const buttons = await there("#or-tabs [role=tablist]");
-  const view = () => (buttons.querySelector("[aria-selected=true]")?.dataset.tabId === "archive" ? "archive" : null);
-  const shown = () => {
-    const address = new URL(location);
-    if (view()) address.searchParams.set("view", view());
-    else address.searchParams.delete("view");
-    history.replaceState(history.state, "", address);
-    document.body.classList.toggle("or-in-archive", view() === "archive");
-    if (view() === "archive") first();
+  const tab = (name) => buttons.querySelector(`[data-tab-id=${name}]`);
+  const open = () => (tab("archive").getAttribute("aria-selected") === "true" ? "archive" : null);
+  const said = () => new URL(location).searchParams.get("view");
+  const follow = () => said() !== open() && tab(said() === "archive" ? "archive" : "ask").click();
+  const address = () => {
+    const now = new URL(location);
+    if (open()) now.searchParams.set("view", open());
+    else now.searchParams.delete("view");
+    return now;
   };
-  if (new URL(location).searchParams.get("view") === "archive") {
-    buttons.querySelector("[data-tab-id=archive]")?.click();
-  }
-  new MutationObserver(shown).observe(buttons, { attributes: true, subtree: true, attributeFilter: ["aria-selected"] });
+  const show = () => {
+    document.body.classList.toggle("or-in-archive", open() === "archive");
+    if (open()) opened();
+    if (said() !== open()) history.pushState(null, "", address());
+  };
+  new MutationObserver(show).observe(buttons, { attributes: true, subtree: true, attributeFilter: ["aria-selected"] });
+  follow();
+  return { follow, settle: () => said() !== open() && history.replaceState(history.state, "", address()) };
 }
 
 async function start() {
   if (inRememberedLanguage()) return;
   const host = await there("#or-room .or-conversation");
-  const aside = await there("#or-sheet");
+  const box = await there("#or-sheet");
+  const field = host.querySelector("#or-question");
   const { root } = host.dataset;
   const texts = JSON.parse(host.dataset.texts);
   const lang = host.lang;
@@ -151,29 +164,55 @@ async function start() {
     root,
     lang,
     texts,
-    asked: filters(host, { texts }),
+    asked: filters(host, { lang, texts }),
     changed() {
       const empty = !log.querySelector(".or-turn");
       document.body.classList.toggle("or-begun", !empty);
       host.querySelector("#or-new").hidden = empty;
     },
   });
-  const paper = sheet(aside, { room: document.getElementById("or-main"), lang, texts, copy });
+  const paper = sheet(box, {
+    room: document.getElementById("or-main"),
+    home: () => (field.offsetParent ? field : document.querySelector("#or-tabs [role=tab][aria-selected=true]")),
+    lang,
+    texts,
+    copy,
+  });
   const openArticle = (href, from) => paper.open(href, { from, also: others(talk.turn(from), href) });
   acts(log, { root, texts, copy, say, conversation: talk });
-  const field = asking(host, talk, { asked: () => [...log.querySelectorAll(".or-question")].at(-1)?.textContent });
+  asking(host, field, talk);
   keys(field, talk, paper);
   languages();
-  let opened = false;
-  tabs(async () => {
-    if (opened) return;
-    opened = true;
+  let list = null;
+  const view = tabs(async () => {
+    if (list) {
+      if (!document.querySelector("#or-archive form")) list.reload(); // it could not be loaded before
+      return;
+    }
     const slot = await there("#or-archive .or-list");
-    const list = mountArchive(slot, { root, lang, openArticle: (href, from) => paper.open(href, { from }) });
-    mountUploads(document.getElementById("or-uploads"), { root, changed: list.reload });
+    list ??= mountArchive(slot, {
+      root,
+      lang,
+      failure: texts.unreachable,
+      openArticle: (href, from) => paper.open(href, { from }),
+    });
+    const dropping = document.querySelector("#or-uploads:has(.or-upload)"); // where the settings allow it
+    const changed = async () => {
+      await list.reload();
+      document.querySelector("p.or-archive").textContent = slot.querySelector("[data-archive]").dataset.archive;
+    };
+    if (dropping) (await import("./uploads.js")).mount(dropping, { root, changed });
+  });
+  addEventListener("popstate", async () => {
+    const { follow, settle } = await view;
+    if (!paper.isOpen()) return follow();
+    paper.hide();
+    settle(); // the tab may have been changed while the sheet was open
   });
 
+  let choosing;
   log.addEventListener("click", (event) => {
+    clearTimeout(choosing);
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.shiftKey || target.closest("button, form")) return;
     const marker = target.closest("a.or-marker");
@@ -184,13 +223,19 @@ async function start() {
       card?.querySelector(".or-open")?.focus({ preventScroll: true });
       return;
     }
-    if (target.closest("a:not(.or-open)") || String(getSelection())) return;
-    const link = target.closest("a.or-open") ?? target.closest(".or-card")?.querySelector("a.or-open");
-    if (!link) return;
-    event.preventDefault();
-    openArticle(link.getAttribute("href"), link);
+    const link = target.closest("a");
+    if (link?.matches(".or-open")) {
+      event.preventDefault();
+      openArticle(link.getAttribute("href"), link);
+    } else if (!link && event.detail === 1) {
+      // The whole card can be chosen, but words in it can be selected too.
+      const headline = target.closest(".or-card")?.querySelector(".or-open");
+      if (headline) choosing = setTimeout(() => String(getSelection()) || headline.click(), 250);
+    }
   });
 
+  field.value = sessionStorage.getItem(DRAFT) ?? "";
+  sessionStorage.removeItem(DRAFT);
   field.focus({ preventScroll: true });
   document.body.classList.add("or-ready");
 }

@@ -2,74 +2,94 @@
 
 const NARROW = matchMedia("(max-width: 63.99rem)");
 
-/** The sheet in `aside`; `room` is what lies under it on a narrow screen. */
-export function sheet(aside, { room, lang, texts, copy }) {
-  const page = aside.querySelector(".or-sheet");
-  const asPage = aside.querySelector(".or-as-page");
-  let opener = null; // gets the focus back
-  let shown = null;
+/** The sheet in `box`; `room` is what lies under it on a narrow screen, `home` gives what gets the focus when nothing else can. */
+export function sheet(box, { room, home, lang, texts, copy }) {
+  const page = box.querySelector(".or-sheet");
+  const asPage = box.querySelector(".or-as-page");
+  let shown = null; // the link whose article lies on the sheet
   let latest = 0;
+  let closing = false;
 
-  const isOpen = () => !aside.hidden;
-  /** Shows which link's article lies on the sheet. */
+  const isOpen = () => !box.hidden;
+  const cover = () => (room.inert = isOpen() && NARROW.matches);
+  NARROW.addEventListener("change", cover);
   const mark = (link) => {
     shown?.removeAttribute("aria-current");
     link?.setAttribute("aria-current", "true");
     shown = link;
   };
-  const cover = () => (room.inert = isOpen() && NARROW.matches);
-  NARROW.addEventListener("change", cover);
+
+  /** Notes where `link` stands; the returned function scrolls it back there when the column has become another. */
+  function steady(link) {
+    const before = link?.getBoundingClientRect().top;
+    return () => link?.isConnected && scrollBy(0, link.getBoundingClientRect().top - before);
+  }
+
+  async function load(address) {
+    try {
+      const answer = await fetch(address);
+      const main = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+      for (const link of main.querySelectorAll("a")) link.target = "_blank";
+      return main.childNodes;
+    } catch {
+      const line = document.createElement("p");
+      line.className = "or-error";
+      line.textContent = texts.article_failed;
+      return [line];
+    }
+  }
 
   /** Opens the article page at `href`; `also` holds the spans of the answer's other quotations in it. */
   async function open(href, { also = [], from = null } = {}) {
     const mine = ++latest;
     const address = new URL(href, location.origin);
     address.hash = "";
+    address.searchParams.set("lang", lang);
+    if (also.length) address.searchParams.set("also", also.map(({ start, end }) => `${start}-${end}`).join(","));
+    const content = await load(address);
+    if (mine !== latest) return; // another article was chosen meanwhile, or none any more
+    page.replaceChildren(...content);
     asPage.href = href;
-    const part = new URL(address);
-    part.searchParams.set("lang", lang);
-    if (also.length) part.searchParams.set("also", also.map(({ start, end }) => `${start}-${end}`).join(","));
-    let content;
-    try {
-      const answer = await fetch(part);
-      if (!answer.ok && answer.status !== 404) throw new Error(`${answer.status}`);
-      content = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-    } catch {
-      content = document.createElement("p");
-      content.className = "or-error";
-      content.textContent = texts.article_failed;
-    }
-    if (mine !== latest) return; // another article was chosen meanwhile
-    page.replaceChildren(...(content.tagName === "MAIN" ? content.childNodes : [content]));
-    if (from) opener = from;
+    const settle = steady(from);
     if (!isOpen()) {
       history.pushState({ sheet: true }, ""); // "back" closes the sheet
-      aside.hidden = false;
+      box.hidden = false;
       document.body.classList.add("or-reading");
     }
     mark(from);
     cover();
-    from?.scrollIntoView({ block: "nearest" }); // the column beside the sheet is narrower than it was
+    settle();
     page.focus({ preventScroll: true });
-    const quote = page.querySelector("#quote");
-    if (quote) quote.scrollIntoView({ block: "center" });
+    const quote = page.querySelector("#quote")?.getBoundingClientRect();
+    // Not scrollIntoView, which would move the conversation too.
+    if (quote) page.scrollTop += quote.top - page.getBoundingClientRect().top - (page.clientHeight - quote.height) / 2;
     else page.scrollTop = 0;
   }
 
   function hide() {
+    latest++;
+    closing = false;
     if (!isOpen()) return;
-    aside.hidden = true;
+    const lost = box.contains(document.activeElement) || document.activeElement === document.body;
+    const settle = steady(shown);
+    box.hidden = true;
     document.body.classList.remove("or-reading");
     cover();
+    settle();
     page.replaceChildren();
+    if (lost) (shown?.isConnected && shown.offsetParent ? shown : home()).focus({ preventScroll: true });
     mark(null);
-    opener?.focus({ preventScroll: true });
-    opener = null;
   }
 
-  const close = () => isOpen() && history.back();
-  addEventListener("popstate", hide);
-  aside.querySelector(".or-close").addEventListener("click", close);
-  aside.querySelector(".or-copy-link").addEventListener("click", (event) => copy(asPage.href, event.currentTarget));
-  return { open, close, isOpen };
+  function close() {
+    latest++;
+    if (!isOpen() || closing) return; // a second "back" would leave the room
+    closing = true;
+    history.back();
+  }
+
+  if (history.state?.sheet) history.replaceState(null, ""); // the page was reloaded with the sheet open
+  box.querySelector(".or-close").addEventListener("click", close);
+  box.querySelector(".or-copy-link").addEventListener("click", ({ currentTarget }) => copy(asPage.href, currentTarget));
+  return { open, close, hide, isOpen };
 }
