@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,12 +34,33 @@ class Served:
         return f"http://{self.host}:{self.port}"
 
 
-class Server:
-    """The real application on a free loopback port, for the length of a `with`."""
+class _Stripping:
+    """What a reverse proxy does that serves the application below a path: it knows no other, and takes it off."""
 
-    def __init__(self, assistant: Assistant, settings: Settings | None = None) -> None:
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self.prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if not scope["path"].startswith(self.prefix + "/"):
+                await PlainTextResponse("Not behind this proxy.", 404)(scope, receive, send)
+                return
+            scope = {**scope, "path": scope["path"].removeprefix(self.prefix)}
+            scope["raw_path"] = scope["raw_path"].removeprefix(self.prefix.encode())
+        await self.app(scope, receive, send)
+
+
+class Server:
+    """The real application on a free loopback port, for the length of a `with`.
+
+    `proxied`: below the root path of the settings, as by a reverse proxy that strips it.
+    """
+
+    def __init__(self, assistant: Assistant, settings: Settings | None = None, *, proxied: bool = False) -> None:
         self._assistant = assistant
         self._settings = settings or Settings()
+        self._proxied = proxied
         self._server: uvicorn.Server | None = None
 
     def __enter__(self) -> Served:
@@ -57,7 +81,10 @@ class Server:
         from rag.web import server
 
         # Built inside the loop that runs it: outside of one Gradio makes loops of its own and never closes them.
-        self._server = server.Server(server.create_app(self._assistant, self._settings))
+        app = server.create_app(self._assistant, self._settings)
+        if self._proxied:
+            app.add_middleware(_Stripping, prefix=self._settings.root_path)
+        self._server = server.Server(app)
         await self._server.serve(sockets=[self._socket])
 
     def __exit__(self, *_: object) -> None:

@@ -746,6 +746,27 @@ def test_an_index_that_cannot_be_opened_is_said_in_one_line_and_the_question_is_
         assert room.page.locator(FIELD).input_value() == "What did Kyncl say?"
 
 
+def test_below_a_path_of_a_proxy_everything_works_and_nothing_is_asked_outside_it(
+    enter: Enter, starter: Assistant
+) -> None:
+    from rag.settings import Settings
+
+    with Server(starter, Settings(root_path="/press"), proxied=True) as behind:
+        room = enter(behind, "/press/")
+        answer = room.ask(KYNCL)
+        room.open_first().locator("mark#quote").first.wait_for()
+        room.page.keyboard.press("Escape")
+        answer.get_by_role("button", name=texts_for("en").helpful, exact=True).click()
+        room.page.locator("form.or-noting").wait_for()
+        room.page.get_by_role("tab").nth(1).click()
+        room.page.locator("#or-archive table").wait_for()
+        room.page.locator("#or-chart .bars").first.wait_for()
+        room.page.goto(f"{behind.url}/press/archive?q=sora")
+        assert room.page.locator("table a").first.get_attribute("href", timeout=1000) is not None
+        paths = {urlsplit(address).path for address in room.requested if address.startswith("http")}
+        assert not [path for path in paths if not path.startswith("/press/")]
+
+
 # --- the function behind it -------------------------------------------------------------------------------------------
 
 

@@ -208,6 +208,15 @@ def test_the_chat_page_is_served_and_names_no_other_host_to_load_from(server: Se
     assert reply.status == 200
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?(?:https?:)?//", reply.text)
     assert "fonts.googleapis" not in reply.text
+    assert int(reply.headers["content-length"]) == len(reply.text.encode())
+
+
+def test_our_styles_and_scripts_come_with_the_page_itself_and_nothing_calls_it_gradios(server: Served) -> None:
+    head = fetch(server, "/").text.partition("</head>")[0]
+    assert '<link rel="stylesheet" href="/ui/room.css">' in head
+    assert '<script type="module" src="/ui/room.js"></script>' in head
+    assert '<link rel="icon" href="/ui/icon.svg"' in head
+    assert not re.findall(r"og:|twitter:|githubusercontent|manifest", head)
 
 
 def test_what_we_add_to_the_page_stays_light() -> None:

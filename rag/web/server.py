@@ -25,6 +25,7 @@ from rag.settings import Settings
 from rag.web import api, archive, guards, uploads
 from rag.web.chat import build_chat, theme
 from rag.web.examples import examples
+from rag.web.head import Head
 from rag.web.markup import error_html
 from rag.web.page import article_page, document, missing_page
 from rag.web.texts import LANGUAGES, Texts, reader_language
@@ -135,8 +136,6 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        head="".join(f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles)
-        + f'<link rel="icon" href="{root}/ui/icon.svg"><script type="module" src="{root}/ui/room.js"></script>',
     )
 
     @contextlib.asynccontextmanager
@@ -154,7 +153,10 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     app.include_router(api.routes(assistant))
     if settings.uploads:
         app.include_router(uploads.routes(assistant, root))
-    app.mount("/", guards.OnlyRoutes(inner))
+    tags = [f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">']
+    tags += [f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles]
+    tags += [f'<script type="module" src="{root}/ui/room.js"></script>']
+    app.mount("/", guards.OnlyRoutes(Head(inner, "".join(tags))))
     # The last one added stands outermost.
     larger = {uploads.ADDRESS: uploads.MAX_BYTES} if settings.uploads else {}
     app.add_middleware(guards.BodyLimit, limit=_MAX_BODY, limits=larger)
