@@ -32,13 +32,13 @@ def ask(page: Page, question: str) -> None:
 
 def across(page: Page) -> None:
     """An English question, and the Dutch article that one of the quotations comes from."""
-    ask(page, "What did Kyncl say about licensing?")
+    ask(page, "How many creatives signed up to the Human Artistry Campaign?")
     page.locator(".or-card", has=page.locator("blockquote[lang=nl]")).first.locator(".or-open").click()
     page.locator("#or-sheet mark").first.wait_for()
 
 
 def dark(page: Page) -> None:
-    ask(page, "Warum lehnten die Studios OpenAI ab?")
+    ask(page, "Was darf Sora von Disney verwenden?")
     page.locator(".or-card .or-open").first.click()
     page.locator("#or-sheet mark").first.wait_for()
 
