@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import Served, Server
 from rooms import Room, room
+from stories import HARBOUR
 
 from rag import Assistant
 from rag.settings import Settings
@@ -17,16 +18,6 @@ from rag.web.wordings import texts_for
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FilePayload, Locator
 
-HARBOUR = """---
-title: Harbour reopens
-date: 2025-03-01
-language: en
-source: Test Gazette
----
-The harbour of Lindmouth reopened on Saturday after a storm had closed it for nine days.
-
-Harbour master Greta Olvers said that forty ships had waited outside the breakwater for a pilot.
-"""
 SHIPS = "How many ships waited outside the breakwater?"
 EN = texts_for("en")
 

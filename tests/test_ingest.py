@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from stories import HARBOUR
 
 from rag import Assistant, corpus
 from rag.embed import Vectors
@@ -18,16 +19,6 @@ from rag.ingest import _hashed, _repeated
 
 ROOT = Path(__file__).resolve().parent.parent
 
-HARBOUR = """---
-title: Harbour reopens
-date: 2025-03-01
-language: en
-source: Test Gazette
----
-The harbour of Lindmouth reopened on Saturday after a storm had closed it for nine days.
-
-Harbour master Greta Olvers said that forty ships had waited outside the breakwater for a pilot.
-"""
 LIBRARY = """---
 title: Bibliotheek krijgt nieuwe vleugel
 date: 2025-04-02

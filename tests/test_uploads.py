@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import ROOT, Served, Server
+from stories import HARBOUR
 
 from rag import Assistant
 from rag.corpus import SUFFIXES
@@ -26,16 +27,6 @@ from rag.settings import Settings
 from rag.web.uploads import LONGEST_NAME, Refused, file_name, uploads_html
 from rag.web.wordings import texts_for
 
-HARBOUR = """---
-title: Harbour reopens
-date: 2025-03-01
-language: en
-source: Test Gazette
----
-The harbour of Lindmouth reopened on Saturday after a storm had closed it for nine days.
-
-Harbour master Greta Olvers said that forty ships had waited outside the breakwater for a pilot.
-"""
 LIBRARY = """---
 title: Bibliotheek krijgt nieuwe vleugel
 language: nl
