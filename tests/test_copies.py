@@ -118,8 +118,8 @@ def test_what_is_no_web_address_is_not_linked() -> None:
     ("language", "closest"),
     [
         ("en", "Closest in the archive"),
-        ("nl", "Het dichtst erbij in het archief"),
-        ("de", "Am nächsten kommt im Archiv"),
+        ("nl", "Wat er in het archief het dichtst bij komt"),
+        ("de", "Am ehesten passt im Archiv"),
     ],
 )
 def test_not_found_says_so_and_calls_what_came_near_no_answer(language: str, closest: str) -> None:

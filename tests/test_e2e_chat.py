@@ -352,6 +352,19 @@ def test_damaged_storage_does_not_stop_the_room(enter: Enter, kept: str) -> None
     assert room.ask(LOVELACE).locator(".or-not-found").count() == 1
 
 
+def test_the_room_works_where_the_browser_keeps_nothing(enter: Enter) -> None:
+    room = enter()
+    room.page.context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('closed', 'SecurityError'); }})"
+    )
+    room.page.goto(room.page.url)
+    room.page.locator("body.or-ready").wait_for()
+    assert room.ask(KYNCL).locator(".or-card").count() >= 1
+    room.page.get_by_role("link", name="Deutsch").click()
+    room.page.wait_for_url("**/?lang=de")
+    room.page.locator("body.or-ready").wait_for()
+
+
 def test_a_half_written_question_survives_a_change_of_language(enter: Enter) -> None:
     page = enter().page
     page.fill(FIELD, "What did Kyn")

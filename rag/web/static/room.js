@@ -23,12 +23,13 @@ const there = (selector) =>
     look();
   });
 
-const remembered = (value) => {
+/** What the browser keeps under `key`, after it was given `value`. Null where storage is closed. */
+const remembered = (key, value) => {
   try {
-    if (value) localStorage.setItem(LANGUAGE, value);
-    return localStorage.getItem(LANGUAGE);
+    if (value !== undefined) localStorage.setItem(key, value);
+    return localStorage.getItem(key);
   } catch {
-    return null; // storage is closed
+    return null;
   }
 };
 
@@ -36,8 +37,8 @@ const remembered = (value) => {
 function inRememberedLanguage() {
   const address = new URL(location);
   const spoken = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => ["nl", "de", "en"].includes(tag)) ?? "en";
-  if (address.searchParams.has("lang") || [null, spoken].includes(remembered())) return false;
-  address.searchParams.set("lang", remembered());
+  if (address.searchParams.has("lang") || [null, spoken].includes(remembered(LANGUAGE))) return false;
+  address.searchParams.set("lang", remembered(LANGUAGE));
   location.replace(address);
   return true;
 }
@@ -48,8 +49,8 @@ function languages() {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const address = new URL(location);
-    address.searchParams.set("lang", remembered(link.lang) ?? link.lang);
-    sessionStorage.setItem(DRAFT, document.querySelector("#or-question").value);
+    address.searchParams.set("lang", remembered(LANGUAGE, link.lang) ?? link.lang);
+    remembered(DRAFT, document.querySelector("#or-question").value);
     location.assign(address);
   });
 }
@@ -234,8 +235,8 @@ async function start() {
     }
   });
 
-  field.value = sessionStorage.getItem(DRAFT) ?? "";
-  sessionStorage.removeItem(DRAFT);
+  field.value = remembered(DRAFT) ?? "";
+  remembered(DRAFT, "");
   field.focus({ preventScroll: true });
   document.body.classList.add("or-ready");
 }
