@@ -192,7 +192,7 @@ def test_a_wrong_argument_ends_with_2_and_says_what_was_expected(
     [
         (["ask", "  "], "the question is empty"),
         (["search", ""], "the query is empty"),
-        (["ask", "Who?", "--since", "2025-10-02", "--until", "2025-10-01"], "exchange the two"),
+        (["ask", "Who?", "--since", "2025-10-02", "--until", "2025-10-01"], "swap the two"),
         (["sync", "--corpus", NOWHERE], NOWHERE),
     ],
 )

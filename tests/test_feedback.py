@@ -476,7 +476,8 @@ def sent(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def room(server: Served, starter: Assistant) -> Iterator[Served]:
-    """The application, left without feedback."""
+    """The application, entered and left without feedback."""
+    starter.delete_feedback()
     yield server
     starter.delete_feedback()
 
