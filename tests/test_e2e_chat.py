@@ -529,6 +529,10 @@ def test_a_thumb_and_a_note_are_kept_in_the_catalog(enter: Enter, starter: Assis
     page.get_by_role("button", name=texts_for("en").helpful, exact=True).click()
     page.locator("form.or-noting").wait_for()
     assert [(item.id, item.verdict) for item in starter.feedback() if item.id not in before] == [(kept.id, "up")]
+    page.get_by_role("button", name=texts_for("en").helpful, exact=True).click()  # a second press takes it back
+    page.get_by_text(texts_for("en").taken_back).first.wait_for()
+    assert not [item for item in starter.feedback() if item.id not in before]
+    assert page.locator(".or-thumb[aria-pressed=true]").count() == 0
 
 
 # --- keyboard ---------------------------------------------------------------------------------------------------------

@@ -495,6 +495,25 @@ def test_a_reader_gives_a_verdict_and_then_a_note(room: Served, starter: Assista
     assert second.at > first.at
 
 
+def take_back(server: Served, feedback_id: str) -> int:
+    request = urllib.request.Request(f"{server.url}/api/feedback/{feedback_id}", method="DELETE")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_a_verdict_is_taken_back_by_its_id(room: Served, starter: Assistant) -> None:
+    _, _, one = post(room, sent())
+    _, _, other = post(room, sent(verdict="down"))
+    assert take_back(room, "0" * 32) == 404
+    assert take_back(room, one["id"]) == 204
+    assert [item.id for item in starter.feedback()] == [other["id"]]
+    assert take_back(room, one["id"]) == 404
+
+
 def test_what_an_answer_says_of_itself_is_accepted(room: Served, starter: Assistant) -> None:
     said = Feedback.about(starter.ask("What did Kyncl say about licensing?"), "up").to_dict()
     del said["at"], said["id"]

@@ -73,6 +73,13 @@ def routes(assistant: Assistant) -> APIRouter:
         assistant.add_feedback(given)
         return JSONResponse({"id": given.id}, HTTPStatus.CREATED)
 
+    @router.delete("/feedback/{feedback_id}")
+    def take_back(feedback_id: str) -> Response:
+        """Delete a verdict: 204. Only the page that sent it knows its id, which is random."""
+        if not assistant.delete_feedback([feedback_id]):
+            return problem(404, "There is no feedback with this id; it may have been deleted already.")
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     return router
 
 

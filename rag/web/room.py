@@ -16,7 +16,19 @@ from rag.web.wordings import LANGUAGE_NAMES
 
 # What the scripts say by themselves.
 _SCRIPTED = (
-    *("searching", "unreachable", "busy", "again", "copied", "copy_failed", "note", "send", "noted", "not_noted"),
+    *(
+        "searching",
+        "unreachable",
+        "busy",
+        "again",
+        "copied",
+        "copy_failed",
+        "note",
+        "send",
+        "noted",
+        "not_noted",
+        "taken_back",
+    ),
     *("article_failed", "filters", "filter_remove", "filter_since", "filter_until"),
 )
 

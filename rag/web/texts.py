@@ -106,6 +106,7 @@ class Texts:
     send: str
     noted: str
     not_noted: str
+    taken_back: str
     article: str
     by: str
     close: str

@@ -52,6 +52,15 @@ export function acts(log, { root, texts, copy, say, conversation }) {
     return true;
   }
 
+  /** Takes the verdict back. */
+  async function takeBack(turn) {
+    const answer = await fetch(`${root}/api/feedback/${turn.said.id}`, { method: "DELETE" }).catch(() => null);
+    if (!answer || (!answer.ok && answer.status !== 404)) return false; // 404: somebody else has deleted it
+    delete turn.said;
+    conversation.keep(turn);
+    return true;
+  }
+
   function press(bar, verdict) {
     for (const thumb of bar.querySelectorAll(".or-thumb")) {
       thumb.setAttribute("aria-pressed", String(thumb.dataset.verdict === verdict));
@@ -103,6 +112,11 @@ export function acts(log, { root, texts, copy, say, conversation }) {
     else if (kind) copy(turn.copies[kind], button);
     else if (verdict) {
       const bar = button.closest(".or-turn-acts");
+      if (button.getAttribute("aria-pressed") === "true") {
+        if (!(await takeBack(turn))) return tell(bar, texts.not_noted);
+        press(bar);
+        return tell(bar, texts.taken_back);
+      }
       press(bar, verdict);
       if (await send(turn, verdict, turn.said?.note)) askForNote(bar, turn, verdict);
       else {

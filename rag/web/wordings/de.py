@@ -99,6 +99,7 @@ DE = Texts(
     send="Senden",
     noted="Notiert, danke.",
     not_noted="Das ließ sich nicht speichern; bitte versuchen Sie es noch einmal.",
+    taken_back="Zurückgenommen; nichts davon bleibt gespeichert.",
     article="Artikel",
     by="Von {name}",
     close="Schließen",

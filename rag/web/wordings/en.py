@@ -99,6 +99,7 @@ EN = Texts(
     send="Send",
     noted="Noted, thank you.",
     not_noted="This could not be stored; please try again.",
+    taken_back="Taken back; nothing of it is kept.",
     article="Article",
     by="By {name}",
     close="Close",

@@ -99,6 +99,7 @@ NL = Texts(
     send="Verstuur",
     noted="Genoteerd, dank u.",
     not_noted="Dit kon niet worden bewaard; probeer het opnieuw.",
+    taken_back="Teruggenomen; er blijft niets van bewaard.",
     article="Artikel",
     by="Door {name}",
     close="Sluit",
