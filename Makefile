@@ -30,8 +30,8 @@ clean:
 
 # The accessibility checks come from npm; without it those tests are skipped.
 $(AXE): tests/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix tests --no-audit --no-fund --loglevel=error >/dev/null; \
-		touch $@; else echo "npm is not installed: the accessibility tests will be skipped" >&2; fi
+	@npm ci --prefix tests --no-audit --no-fund --loglevel=error >/dev/null && touch $@ || \
+		echo "npm is missing, or could not fetch axe-core: the accessibility tests will be skipped" >&2
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
