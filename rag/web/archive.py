@@ -20,7 +20,7 @@ from rag.records import Article, Overview
 from rag.web.chart import period, period_name, periods
 from rag.web.guards import PAGE_POLICY
 from rag.web.markup import article_href, direction, error_html, escape, language_chip
-from rag.web.page import document
+from rag.web.page import document, response
 from rag.web.texts import Texts, archive_line, count_of
 from rag.web.wanted import MAX_QUERY, PAGE, Wanted, find, read
 
@@ -270,11 +270,6 @@ def routes(assistant: Assistant, root: str, texts_of: Callable[[Request], Texts]
         if not part:
             body = f'<main class="or-wide">\n<h1>{escape(texts.tab_archive)}</h1>\n{content}\n</main>'
             content = document(texts.tab_archive, body, texts, root, styles=("room.css", "archive.css"))
-        headers = {
-            "Content-Security-Policy": _POLICY,
-            "Cache-Control": "private, no-cache",
-            "Vary": "Accept-Language",
-        }
-        return HTMLResponse(content, status, headers)
+        return response(content, status, policy=_POLICY)
 
     return router

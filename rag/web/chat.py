@@ -19,10 +19,10 @@ from rag.errors import RagError
 from rag.web.chart import chart
 from rag.web.examples import examples
 from rag.web.room import masthead_html, room_html, sheet_html
-from rag.web.texts import Texts, reader_language
+from rag.web.texts import Texts
 from rag.web.turns import refused, steps
 from rag.web.uploads import uploads_html
-from rag.web.wordings import texts_for
+from rag.web.wordings import reader_texts, texts_for
 
 MAX_WAITING = 64  # questions in the queue
 AT_ONCE = 4  # questions under way at the same time
@@ -62,9 +62,7 @@ def theme() -> gr.themes.Base:
 
 
 def _reader(request: gr.Request) -> Texts:
-    """The texts in the language that the page's address chooses, else in that of the browser."""
-    chosen = request.query_params.get("lang")
-    return texts_for(chosen or reader_language(request.headers.get("accept-language")))
+    return reader_texts(request.query_params, request.headers)
 
 
 def build_chat(assistant: Assistant, *, root: str = "", uploads: bool = False) -> gr.Blocks:

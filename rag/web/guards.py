@@ -226,6 +226,12 @@ CHAT_ROUTES: tuple[tuple[str, str], ...] = (
 )
 
 
+def inner_path(scope: Scope) -> str:
+    """The path as a mounted app knows it: after the mount and after a proxy's prefix."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
 class OnlyRoutes:
     """Opens only the listed routes, `(method, pattern of the path)`; GET includes HEAD. The rest is 404."""
 
@@ -241,8 +247,7 @@ class OnlyRoutes:
 
     def _open(self, scope: Scope) -> bool:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        # A mounted app's own path begins after the mount and after a proxy's prefix.
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        path = inner_path(scope)
         if ".." in path:
             return False
         return any(method == allowed and pattern.fullmatch(path) for allowed, pattern in self.routes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rag.web.guards import ASGIApp, Message, Receive, Scope, Send
+from rag.web.guards import ASGIApp, Message, Receive, Scope, Send, inner_path
 
 # What introduces the page to link previews as Gradio's, and a manifest that is not served.
 _FOREIGN = re.compile(rb'<(?:meta\s+(?:property|name)="(?:og|twitter):[^>]*|link rel="manifest"[^>]*)>\s*')
@@ -22,8 +22,7 @@ class Head:
         self.tags = tags.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "").removeprefix(scope.get("root_path", "")) or "/"
-        if scope["type"] != "http" or scope["method"] != "GET" or path != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or inner_path(scope) != "/":
             await self.app(scope, receive, send)
             return
         start: Message = {}

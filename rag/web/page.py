@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fastapi.responses import HTMLResponse
+
 from rag.records import Article, Span
+from rag.web.guards import PAGE_POLICY
 from rag.web.markup import article_facts, direction, escape
 from rag.web.texts import Texts
 
@@ -71,6 +74,7 @@ def _inner(text: str, start: int, end: int, marks: Marks, *, first: bool) -> tup
 def body_html(article: Article, marks: Marks) -> str:
     """The article's paragraphs and subheadings; the first marked run of the quotation is the link target `#quote`."""
     headings = {(heading.start, heading.end) for heading in article.headings}
+    side = direction(article)
     parts = []
     placed = False
     for found in _PARAGRAPH.finditer(article.text):
@@ -80,8 +84,14 @@ def body_html(article: Article, marks: Marks) -> str:
         inner, marked = _inner(article.text, start, end, marks, first=not placed)
         placed = placed or marked
         tag = "h2" if (start, end) in headings else "p"
-        parts.append(f'<{tag} dir="{direction(article)}">{inner}</{tag}>')
+        parts.append(f'<{tag} dir="{side}">{inner}</{tag}>')
     return "\n".join(parts)
+
+
+def response(content: str, status: int = 200, *, policy: str = PAGE_POLICY) -> HTMLResponse:
+    """The answer that carries a page of ours: its language follows the reader, and it is asked for anew each time."""
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+    return HTMLResponse(content, status, headers)
 
 
 def document(title: str, body: str, texts: Texts, root: str, styles: Sequence[str] = ("room.css",)) -> str:

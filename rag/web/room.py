@@ -16,21 +16,9 @@ from rag.web.wordings import LANGUAGE_NAMES
 
 # What the scripts say by themselves.
 _SCRIPTED = (
-    *(
-        "searching",
-        "unreachable",
-        "busy",
-        "again",
-        "copied",
-        "copy_failed",
-        "note",
-        "send",
-        "noted",
-        "not_noted",
-        "taken_back",
-    ),
-    *("article_failed", "filters", "filter_remove", "filter_since", "filter_until"),
-)
+    "searching unreachable busy again copied copy_failed note send noted not_noted taken_back article_failed "
+    "filters filter_remove filter_since filter_until"
+).split()
 
 
 def masthead_html(overview: Overview | None, texts: Texts, notice: str = "") -> str:

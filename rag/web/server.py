@@ -27,9 +27,9 @@ from rag.web.chat import build_chat, theme
 from rag.web.examples import examples
 from rag.web.head import Head
 from rag.web.markup import error_html
-from rag.web.page import article_page, document, missing_page
-from rag.web.texts import LANGUAGES, Texts, reader_language
-from rag.web.wordings import texts_for
+from rag.web.page import article_page, document, missing_page, response
+from rag.web.texts import LANGUAGES, Texts
+from rag.web.wordings import reader_texts
 
 _STYLES = ("room.css", "archive.css")
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
@@ -64,18 +64,7 @@ def _spans(value: str | None) -> list[tuple[int, int]]:
 
 
 def _reader(request: Request) -> Texts:
-    """The texts in the language that the address chooses (`lang`), else in that of the browser."""
-    chosen = request.query_params.get("lang")
-    return texts_for(chosen or reader_language(request.headers.get("accept-language")))
-
-
-def _page(content: str, status: int = 200) -> HTMLResponse:
-    headers = {
-        "Content-Security-Policy": guards.PAGE_POLICY,
-        "Cache-Control": "private, no-cache",
-        "Vary": "Accept-Language",
-    }
-    return HTMLResponse(content, status, headers)
+    return reader_texts(request.query_params, request.headers)
 
 
 def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
@@ -87,12 +76,12 @@ def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
         try:
             found = assistant.article(article_id)
         except RagError as error:
-            return _page(document("On Record", f"<main>{error_html(str(error))}</main>", texts, root), 503)
+            return response(document("On Record", f"<main>{error_html(str(error))}</main>", texts, root), 503)
         if found is None:
-            return _page(missing_page(texts, root=root), 404)
+            return response(missing_page(texts, root=root), 404)
         first, last = _offset(start), _offset(end)
         stale = (start is not None and first is None) or (end is not None and last is None)
-        return _page(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
+        return response(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
 
     app.mount("/ui", GZipMiddleware(_Assets(directory=str(resources.files("rag.web") / "static"))))
 

@@ -2,22 +2,15 @@
 
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const megabytes = (bytes) => (bytes / 1e6).toLocaleString(document.documentElement.lang || undefined, { maximumFractionDigits: 1 });
-const places = new WeakMap(); // what ends the listening of an earlier mount at the same place
 
 /**
- * Bring the drop zone inside `host` to life. `texts` may replace its own; `changed()` is called after each change of
- * the archive. Files are sent one after the other, since the server works on one at a time.
+ * Bring the drop zone inside `host` to life; `changed()` is called after each change of the archive. Files are sent one
+ * after the other, since the server works on one at a time.
  */
-export function mount(host, { root = "", texts, changed = () => {} } = {}) {
+export function mount(host, { root, changed }) {
   const section = host.querySelector(".or-upload");
-  if (!section) return;
-  const zone = host.closest("[role=tabpanel]") ?? host;
-  places.get(zone)?.abort();
-  const listening = new AbortController();
-  places.set(zone, listening);
-  const on = (target, kind, heard) => target.addEventListener(kind, heard, { signal: listening.signal });
-
-  const said = { ...JSON.parse(section.dataset.texts), ...texts };
+  const zone = host.closest("[role=tabpanel]");
+  const said = JSON.parse(section.dataset.texts);
   const address = root + section.dataset.address;
   const limit = Number(section.dataset.limit);
   const input = section.querySelector("input");
@@ -145,7 +138,7 @@ export function mount(host, { root = "", texts, changed = () => {} } = {}) {
     }
   }
 
-  on(input, "change", () => {
+  input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = ""; // so that the same file can be chosen again
     sendAll(files);
@@ -153,21 +146,21 @@ export function mount(host, { root = "", texts, changed = () => {} } = {}) {
 
   // Dragging enters and leaves every element on its way; only what leaves the zone itself counts.
   const brought = (event) => event.dataTransfer?.types.includes("Files");
-  on(zone, "dragover", (event) => {
+  zone.addEventListener("dragover", (event) => {
     if (!brought(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
     section.classList.add("or-upload-over");
   });
-  on(zone, "dragleave", (event) => {
+  zone.addEventListener("dragleave", (event) => {
     if (!zone.contains(event.relatedTarget)) section.classList.remove("or-upload-over");
   });
-  on(zone, "drop", (event) => {
+  zone.addEventListener("drop", (event) => {
     if (!brought(event)) return;
     event.preventDefault();
     section.classList.remove("or-upload-over");
     sendAll([...event.dataTransfer.files]);
   });
 
-  return { ready: show() };
+  show();
 }
