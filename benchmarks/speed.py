@@ -1,8 +1,10 @@
-"""How long people wait: a question in process, a question from a cold start, the chat until it is reachable.
+"""How long people wait (a question in process, a question from a cold start, the chat until it is reachable), and how
+much memory the chat takes.
 
     python benchmarks/speed.py [--runs 5]
 
-All on the starter corpus with a ready index. Prints medians with the smallest and largest value.
+All on the starter corpus with a ready index. Prints medians with the smallest and largest value. The memory is what
+Linux counts for the process (VmRSS) after twenty questions through the chat's API.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +50,15 @@ def in_process(questions: list[str]) -> tuple[float, list[float]]:
     return synced, spent
 
 
+def without_the_cross_encoder(questions: list[str]) -> list[float]:
+    """Seconds of every question on the index that is there."""
+    os.environ["ON_RECORD_RERANK_MODEL"] = "off"
+    try:
+        return in_process(questions)[1]
+    finally:
+        del os.environ["ON_RECORD_RERANK_MODEL"]
+
+
 def from_cold(environment: dict[str, str]) -> float:
     begun = time.perf_counter()
     subprocess.run(
@@ -55,7 +67,8 @@ def from_cold(environment: dict[str, str]) -> float:
     return time.perf_counter() - begun
 
 
-def until_reachable(environment: dict[str, str]) -> float:
+def until_reachable(environment: dict[str, str], questions: Sequence[str] = ()) -> tuple[float, float]:
+    """Seconds until the page answers, and the process's megabytes after the questions."""
     begun = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "app.py"],
@@ -70,8 +83,18 @@ def until_reachable(environment: dict[str, str]) -> float:
         with urllib.request.urlopen(address) as page:
             assert page.status == 200
         spent = time.perf_counter() - begun
+        for question in questions:
+            data = json.dumps({"data": [question]}).encode()
+            request = urllib.request.Request(
+                f"{address}gradio_api/call/ask", data, headers={"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request) as told:
+                event = json.load(told)["event_id"]
+            with urllib.request.urlopen(f"{address}gradio_api/call/ask/{event}") as answer:
+                assert b"complete" in answer.read()
+        memory = Path(f"/proc/{server.pid}/status").read_text() if questions else "VmRSS: 0 kB"
         server.terminate()
-    return spent
+    return spent, int(memory.split("VmRSS:")[1].split()[0]) / 1000
 
 
 def main() -> None:
@@ -83,13 +106,15 @@ def main() -> None:
         os.environ["ON_RECORD_HOME"] = home
         assert str(load().home) == home
         environment = {**os.environ, "ON_RECORD_PORT": "0"}
-        synced, spent = in_process([json.loads(line)["question"] for line in lines])
+        questions = [json.loads(line)["question"] for line in lines]
+        synced, spent = in_process(questions)
         print(f"the first sync, 15 articles: {synced:.0f} s")
         print(shown(f"a question in process, {len(spent)} questions", spent, "ms"))
+        print(shown("without the cross-encoder", without_the_cross_encoder(questions), "ms"))
         print(shown("python -m rag ask", [from_cold(environment) for _ in range(options.runs)]))
-        print(
-            shown("python app.py until the page answers", [until_reachable(environment) for _ in range(options.runs)])
-        )
+        reached = [until_reachable(environment)[0] for _ in range(options.runs)]
+        print(shown("python app.py until the page answers", reached))
+        print(f"the chat's memory: {until_reachable(environment, questions[:20])[1]:.0f} MB")
 
 
 if __name__ == "__main__":

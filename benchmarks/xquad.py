@@ -1,12 +1,13 @@
 """Retrieval, quotations and refusal on XQuAD's paragraphs as an archive.
 
-    python benchmarks/xquad.py DATA [--json] [--archive en|de|mixed] [--keep FOLDER]
+    python benchmarks/xquad.py DATA [--json] [--archive en|de|mixed] [--keep FOLDER] [--all]
 
 DATA holds `xquad-dev.en.json` and `xquad-dev.de.json` in SQuAD's form: the same paragraphs and questions at the same
 positions in both languages. `xquad-nl.jsonl` beside this file holds Dutch questions on them (CC BY-SA 4.0, as XQuAD).
 Every paragraph becomes a file of a corpus, without a headline; the corpus is synced and asked as users do it. A
 question counts as answered right when the answer's span stands inside the quotation, in the right paragraph; a refusal
-counts as wrong. The language of a question and that of the archive make a pair.
+counts as wrong. The language of a question and that of the archive make a pair. Only questions about the development
+articles are asked, which the cross-encoder was not trained on (`training/split.json`), unless `--all` is given.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import json
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rag import Answer, Assistant
+from rag.figures import auroc, calibration_error
 
+SPLIT = Path(__file__).resolve().parent.parent / "training" / "split.json"
 DUTCH = Path(__file__).with_name("xquad-nl.jsonl")
 TEXT_LANGUAGES = ("en", "de")
 
@@ -119,6 +122,12 @@ def right(answer: Answer, item: Asked, first: int) -> bool:
     )
 
 
+def development(data: Data) -> Data:
+    """The data with the questions about development articles only."""
+    topics = json.loads(SPLIT.read_text(encoding="utf-8"))["dev"]["xquad"]
+    return replace(data, questions=tuple(item for item in data.questions if data.topics[item.paragraph] in topics))
+
+
 def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> dict[str, Any]:
     """All figures for every n-th of the questions in one language."""
     rows: list[dict[str, Any]] = []
@@ -140,6 +149,7 @@ def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> 
                 "first": right(answer, item, 1),
                 "three": right(answer, item, 3),
                 "length": len(answer.citations[0].quote) if answer.citations else None,
+                "whole": sum(len(citation.quote) for citation in answer.citations) if answer.citations else None,
                 "found": answer.found,
                 "confidence": answer.confidence,
                 "absent_refused": not absent.found,
@@ -154,6 +164,7 @@ def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> 
         return round(statistics.fmean(row[name] for row in rows if row[name] is not None), 3)
 
     first = [row["first"] for row in rows]
+    confidences = [row["confidence"] for row in rows]
     return {
         "questions": len(rows),
         "paragraph first": mean("passage_1"),
@@ -161,45 +172,15 @@ def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> 
         "first quotation": mean("first"),
         "any of three": mean("three"),
         "characters": round(mean("length")),
+        "of the answer": round(mean("whole")),
         "answered": mean("found"),
         "refused, topic absent": mean("absent_refused"),
         "refused, paragraph absent": mean("missing_refused"),
-        "AUROC, topic absent": auroc([r["confidence"] for r in rows], [r["absent_confidence"] for r in rows]),
-        "AUROC, paragraph absent": auroc([r["confidence"] for r in rows], [r["missing_confidence"] for r in rows]),
-        "calibration error": calibration_error([row["confidence"] for row in rows], first),
+        "AUROC, topic absent": round(auroc(confidences, [row["absent_confidence"] for row in rows]), 3),
+        "AUROC, paragraph absent": round(auroc(confidences, [row["missing_confidence"] for row in rows]), 3),
+        "calibration error": round(calibration_error(confidences, first), 3),
         "ms": round(statistics.median(row["ms"] for row in rows), 1),
     }
-
-
-def auroc(positive: list[float], negative: list[float]) -> float:
-    """The probability that a random positive scores above a random negative; ties count half."""
-    ranked = sorted([(value, 1) for value in positive] + [(value, 0) for value in negative])
-    wins = below = 0.0
-    at = 0
-    while at < len(ranked):
-        end = at
-        while end < len(ranked) and ranked[end][0] == ranked[at][0]:
-            end += 1
-        ups = sum(kind for _, kind in ranked[at:end])
-        downs = end - at - ups
-        wins += ups * (below + downs / 2)
-        below += downs
-        at = end
-    return round(wins / (len(positive) * len(negative)), 3)
-
-
-def calibration_error(confidences: list[float], outcomes: list[bool], bins: int = 10) -> float:
-    """Expected calibration error (Guo et al. 2017, section 2) over equally wide bins."""
-    total = 0.0
-    for number in range(bins):
-        inside = [
-            (value, outcome)
-            for value, outcome in zip(confidences, outcomes, strict=True)
-            if min(int(value * bins), bins - 1) == number
-        ]
-        if inside:
-            total += abs(sum(value for value, _ in inside) - sum(outcome for _, outcome in inside))
-    return round(total / len(confidences), 3)
 
 
 def main() -> None:
@@ -209,8 +190,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the archives are kept for the next run")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="ask only every N-th question")
+    parser.add_argument("--all", action="store_true", help="ask about all articles")
     options = parser.parse_args()
     data = load(options.data)
+    if not options.all:
+        data = development(data)
     figures: dict[str, dict[str, Any]] = {}
     for archive in [options.archive] if options.archive else ["en", "de", "mixed"]:
         with tempfile.TemporaryDirectory() as folder, opened(data, archive, options.keep or Path(folder)) as assistant:

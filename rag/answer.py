@@ -1,32 +1,22 @@
-"""From readings to an answer: which sentences are quoted, how far a quotation reaches, and what is said around it.
+"""From readings to an answer: what is said around the quotations, or where there are none.
 
-Every quotation passes `cite`; what does not pass is left out. The framing says only what is known of an article.
+Which sentences are quoted is `quotes.py`'s to choose. The framing says only what is known of an article.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from babel import Locale
 from babel.dates import format_date
-from rapidfuzz import fuzz
 
-from rag.cite import cite
+from rag.quotes import choose
 from rag.reader import Reading
-from rag.records import Answer, Citation, Hit, Sentence, Statement
+from rag.records import Answer, Citation, Hit, Statement
 from rag.retrieve import Candidate, Question
-from rag.terms import leans
 
-MAX_CITATIONS = 5
-_ENOUGH = 0.95  # citations are added until their shares in the reader's softmax sum to this
-_WORTH = 0.04  # and no reading with a smaller share of the best one's is added
-_LEANING_LIMIT = 280  # characters: a leaning sentence takes the one before along up to this length
-_NEAR_LIMIT = 230  # characters: neighbours that score nearly alike are quoted together up to this length
-_NEAR_MARGIN = 2.0  # in the reader's score
-_MAX_SENTENCES = 3
-_SAME = 88  # rapidfuzz ratio from which two quotations count as one
 _NEAREST = 3
 
 _TEXTS: dict[str, dict[str, str]] = {
@@ -103,12 +93,13 @@ def from_quotes(
     readings: Sequence[Reading],
     confidence: float,
     *,
+    standalone: str,
     language: str,
     circumstances: Circumstances,
 ) -> Answer:
-    """An answer made of quotations alone, best first."""
+    """An answer made of quotations alone, best first. `standalone` is the question with what a follow-up leaves out."""
     framing = framing_language(language)
-    citations = choose(readings)
+    citations = choose(readings, standalone)
     statements = tuple(
         Statement(_framed(citation, framing), (citation.number,), supported=True) for citation in citations
     )
@@ -164,72 +155,6 @@ def nearest(candidates: Sequence[Candidate]) -> tuple[Hit, ...]:
         passage = candidate.stored.passage
         kept.setdefault(passage.article.id, Hit(passage, candidate.score))
     return tuple(kept.values())[:_NEAREST]
-
-
-def choose(readings: Sequence[Reading]) -> list[Citation]:
-    """The citations of an answer: at most five, best first, fewer when the reader is sure, none twice."""
-    citations: list[Citation] = []
-    covered: set[tuple[str, int]] = set()
-    score_of = {(item.passage.article.id, item.sentence.start): item.score for item in readings}
-    share = 0.0
-    for reading in readings:
-        article = reading.passage.article
-        if citations and (reading.share < _WORTH * readings[0].share or share >= _ENOUGH):
-            break
-        if (article.id, reading.sentence.start) in covered:
-            share += reading.share
-            continue
-        chosen = _reach(reading, score_of, covered)
-        covered |= {(article.id, sentence.start) for sentence in chosen}
-        citation = cite(len(citations) + 1, reading.passage, chosen[0].start, chosen[-1].end)
-        if citation is None:
-            continue
-        twin = next((other for other in citations if _same(other.quote, citation.quote)), None)
-        if twin is None:
-            citations.append(citation)
-        elif article.id not in {twin.article.id, *(other.id for other in twin.also_in)}:
-            citations[twin.number - 1] = replace(twin, also_in=(*twin.also_in, article))
-        share += reading.share
-        if len(citations) == MAX_CITATIONS:
-            break
-    return citations
-
-
-def _same(one: str, other: str) -> bool:
-    return fuzz.ratio(one, other, score_cutoff=_SAME) > 0
-
-
-def _reach(
-    reading: Reading, score_of: Mapping[tuple[str, int], float], covered: Collection[tuple[str, int]]
-) -> tuple[Sentence, ...]:
-    """The sentences of one quotation: the one that answers, with neighbours where it cannot be understood alone.
-
-    That is where it leans on the one before, and where a neighbour scores nearly as well, so that the reader cannot
-    tell which of them answers.
-    """
-    article, sentences = reading.passage.article, reading.passage.sentences
-    first = last = reading.position
-
-    def joins(position: int, limit: int) -> bool:
-        if not 0 <= position < len(sentences) or last - first + 1 == _MAX_SENTENCES:
-            return False
-        other = sentences[position]
-        length = max(other.end, sentences[last].end) - min(other.start, sentences[first].start)
-        free = (article.id, other.start) not in covered
-        return free and other.paragraph == reading.sentence.paragraph and length <= limit
-
-    opening = article.text[reading.sentence.start : reading.sentence.end]
-    if leans(opening) and joins(first - 1, _LEANING_LIMIT):
-        first -= 1
-    while True:
-        near = [
-            (score_of[article.id, sentences[position].start], position)
-            for position in (first - 1, last + 1)
-            if joins(position, _NEAR_LIMIT)
-        ]
-        if not near or reading.score - max(near)[0] > _NEAR_MARGIN:
-            return sentences[first : last + 1]
-        first, last = min(first, max(near)[1]), max(last, max(near)[1])
 
 
 def _framed(citation: Citation, language: str) -> str:

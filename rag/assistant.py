@@ -24,8 +24,9 @@ from rag.errors import CorpusError, LLMError, SettingsError
 from rag.feedback import Feedback
 from rag.followup import standalone
 from rag.ingest import ingest
-from rag.reader import judge, read
+from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
+from rag.rerank import OFF, Relevance, Reranker, open_reranker
 from rag.retrieve import Candidate, Filter, Question, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import question_language
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from llama_index.core.retrievers import BaseRetriever
 
 MAX_QUESTION = 2_000  # characters
-_READ = 8  # passages that the reader looks into
+_READ = 12  # passages that the reader looks into
 
 
 class Assistant:
@@ -62,6 +63,9 @@ class Assistant:
         self.corpus = settings.corpus.expanduser().resolve()
         self.path = Path(index).expanduser() if index is not None else settings.index_path
         self._stores = Stores(self.path, settings.embed_model)
+        self.rerank_model = settings.rerank_model
+        self._reranker: Reranker | None = None
+        self._reranking = threading.Lock()
 
     def __enter__(self) -> Assistant:
         return self
@@ -118,12 +122,16 @@ class Assistant:
             clock.lap("understand")
             candidates = _candidates(understood, chosen, _READ, opened, clock)
         yield Event("hits", answers.nearest(candidates))
+        relevance = self._relevance(understood, candidates)
+        clock.lap("rerank")
         with self._reading() as (catalog, index, _):
             # Whoever takes the events may have taken his time: what was removed meanwhile may not answer.
             held = {item.id for item in catalog.passages([candidate.stored.id for candidate in candidates])}
+            if relevance:
+                relevance = [told for told, it in zip(relevance, candidates, strict=True) if it.stored.id in held]
             candidates = [candidate for candidate in candidates if candidate.stored.id in held]
-            readings = read(understood, candidates, index=index)
-            judgement = judge(understood, readings, index=index)
+            readings = read(understood, candidates, relevance, index=index)
+            judgement = judge(understood, readings, mode(relevance), index=index)
             circumstances = answers.Circumstances(
                 undated_left_out=catalog.undated(sources=chosen.sources, languages=chosen.languages)
                 if chosen.since or chosen.until
@@ -135,7 +143,9 @@ class Assistant:
         framing = language or (question_language(question) if full == question else understood.language)
         sure = judgement.confidence
         if judgement.found:
-            result = answers.from_quotes(question, readings, sure, language=framing, circumstances=circumstances)
+            result = answers.from_quotes(
+                question, readings, sure, standalone=full, language=framing, circumstances=circumstances
+            )
         else:
             result = answers.not_found(
                 question, understood, candidates, sure, language=framing, circumstances=circumstances
@@ -231,6 +241,15 @@ class Assistant:
     def delete_feedback(self, ids: Collection[str] | None = None) -> int:
         """Delete the feedback with these ids, or all of it; how much there was."""
         return verdicts.delete(self.path / verdicts.CATALOG, ids)
+
+    def _relevance(self, question: Question, candidates: Sequence[Candidate]) -> list[Relevance] | None:
+        """What the cross-encoder, loaded when first needed, says of the candidates' sentences; None where it is off."""
+        with self._reranking:
+            if self._reranker is None and self.rerank_model != OFF:
+                self._reranker = open_reranker(self.rerank_model)
+        if self._reranker is None:
+            return None
+        return self._reranker.scores(question.text, [candidate.stored.passage for candidate in candidates])
 
     # Keeping the index
 

@@ -1,23 +1,21 @@
-"""The terminal: `python -m rag sync | ask | search | serve | feedback`.
+"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback`.
 
-Whatever is slow to import is imported inside the command that needs it, so that `--help` answers at once. Errors of
-ours become one line on stderr. What is printed looks as `terminal.py` says.
+What may be typed stands in `arguments.py`; what is printed looks as `terminal.py` says. Whatever is slow to import is
+imported inside the command that needs it, so that `--help` answers at once. Errors of ours become one line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime as dt
 import os
-import re
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import __version__, settings
+from rag import arguments, settings
 from rag.errors import RagError, SettingsError
 from rag.terminal import Page, complain, print_json
 
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from rag.feedback import Feedback
 
 FOUND, NOT_FOUND, ERROR, INTERRUPTED = 0, 1, 2, 130
-
-_EXIT_CODES = """\
-exit codes:
-  0    found, or done
-  1    not found: the archive does not hold the answer
-  2    error (also a wrong argument); one line on stderr says what and what to do
-  130  interrupted
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,6 +103,33 @@ def _serve(args: argparse.Namespace) -> int:
             host=wanted.host if args.host is None else args.host,
             port=wanted.port if args.port is None else args.port,
         )
+    return FOUND
+
+
+def _eval(args: argparse.Namespace) -> int:
+    from rag import evaluate, expected, scorecard
+
+    if args.plot:
+        scorecard.check_picture(args.plot)
+    starter = settings.Settings().corpus.resolve()
+    if args.file is None:
+        if args.corpus and args.corpus.expanduser().resolve() != starter:
+            raise SettingsError(
+                f"--corpus names {args.corpus}, but the built-in questions are about the starter corpus; add a FILE of "
+                "questions about your articles, or leave --corpus out"
+            )
+        args.corpus = starter
+    questions = expected.load(args.file or expected.BUILT_IN)
+    with _assistant(args) as assistant:
+        _build_new(assistant)
+        name = "the starter corpus" if assistant.corpus == starter else f"the archive {assistant.corpus.name}"
+        report = evaluate.evaluate(assistant, questions, archive=name, progress=sys.stderr.isatty())
+    if args.plot:
+        scorecard.plot(report, args.plot)
+    if args.json:
+        print_json(report.to_dict())
+    else:
+        scorecard.show(report, Page())
     return FOUND
 
 
@@ -236,141 +253,14 @@ def _words(given: str, what: str) -> str:
     return words
 
 
-# Arguments
-
-
-def _language(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2}", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is not a language code such as nl, de or en")
-    return value.lower()
-
-
-def _date(value: str) -> dt.date:
-    try:
-        return dt.datetime.strptime(value, "%Y-%m-%d").date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a date such as 2025-10-01") from None
-
-
-def _count(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", value) or int(value) < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number from 1 to 9999")
-    return int(value)
-
-
-def _port(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", value) or int(value) > 65535:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a port: a number from 0 to 65535 (0: any free one)")
-    return int(value)
-
-
 def _parser() -> argparse.ArgumentParser:
-    installed = Path(sys.argv[0]).stem == "on-record"
-    program = "on-record" if installed else "python -m rag"
-
-    def examples(*lines: str) -> str:
-        return "examples:\n" + "".join(f"  {program} {line}\n" for line in lines)
-
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--corpus", type=Path, metavar="FOLDER", help="the articles (default: the starter corpus)")
-    common.add_argument("--index", type=Path, metavar="FOLDER", help="the index (default: one for each corpus)")
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-
-    as_json = argparse.ArgumentParser(add_help=False)
-    as_json.add_argument("--json", action="store_true", help="print JSON")
-
-    filters = argparse.ArgumentParser(add_help=False)
-    group = filters.add_argument_group("which articles may answer")
-    group.add_argument(
-        "--language", action="append", type=_language, metavar="CODE", help="nl, de, en …; may be repeated"
+    return arguments.parser(
+        {
+            "sync": _sync,
+            "ask": _ask,
+            "search": _search,
+            "serve": _serve,
+            "eval": _eval,
+            "feedback": _feedback,
+        }
     )
-    group.add_argument("--source", action="append", metavar="NAME", help="an outlet; may be repeated")
-    group.add_argument("--since", type=_date, metavar="DATE", help="from this day on, such as 2025-10-01")
-    group.add_argument("--until", type=_date, metavar="DATE", help="up to and with this day")
-
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="Answers questions about a press archive with the archive's own words.",
-        epilog=examples("sync", 'ask "What did Kyncl say about licensing?"', "serve")
-        + f"\n'{program} COMMAND --help' tells more about a command.\n\n"
-        + _EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"On Record {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, run: Any, help: str, parents: Sequence[Any], shown: Sequence[str]) -> Any:
-        made = commands.add_parser(
-            name,
-            parents=[*parents, common],
-            help=help,
-            description=help[0].upper() + help[1:] + ".",
-            epilog=examples(*shown) + "\n" + _EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.set_defaults(run=run)
-        return made
-
-    sync = command(
-        "sync",
-        _sync,
-        "bring the index in line with the folder of articles",
-        [as_json],
-        ["sync", "sync --corpus path/to/articles", "sync --rebuild", "sync --json"],
-    )
-    sync.add_argument(
-        "--rebuild", action="store_true", help="make the whole index anew, as after a change of the model"
-    )
-    ask = command(
-        "ask",
-        _ask,
-        "answer a question with quotations and their place in the source",
-        [filters, as_json],
-        [
-            'ask "Wat zei Kyncl over licenties?"',
-            'ask "Who sued Stability AI?" --language de --language nl --since 2025-01-01',
-            'ask "What did Kyncl say?" --source "The Daily Example" --json',
-            "ask - < question.txt",
-        ],
-    )
-    ask.add_argument("question", help='the question, or "-" to read it from stdin')
-    ask.add_argument(
-        "--answer-language", type=_language, metavar="CODE", help="language of the answer (default: the question's)"
-    )
-    search = command(
-        "search",
-        _search,
-        "list the passages nearest to some words or to a question",
-        [filters, as_json],
-        ["search licensing", 'search "opt-out" --limit 3 --language nl', "search licensing --json"],
-    )
-    search.add_argument("query", help='words or a question, or "-" to read them from stdin')
-    search.add_argument("--limit", type=_count, default=10, metavar="N", help="how many passages (default: 10)")
-    serve = command(
-        "serve",
-        _serve,
-        "open the chat for a browser",
-        [],
-        ["serve", "serve --port 8000", "serve --corpus path/to/articles"],
-    )
-    serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=_port, metavar="PORT", help="port to listen on; 0: any free one (default: 7860)")
-    feedback = command(
-        "feedback",
-        _feedback,
-        "list, export or delete what readers thought of answers",
-        [as_json],
-        [
-            "feedback",
-            "feedback --export feedback.csv",
-            "feedback --delete 0f8fad5bd9cb469fa16570867728950e",
-            "feedback --delete-all --yes",
-        ],
-    )
-    what = feedback.add_mutually_exclusive_group()
-    what.add_argument("--export", type=Path, metavar="FILE", help="write all of it to a new .jsonl or .csv file")
-    what.add_argument("--delete", action="append", metavar="ID", help="delete the one with this id; may be repeated")
-    what.add_argument("--delete-all", action="store_true", help="delete all of it; asks first")
-    feedback.add_argument("--force", action="store_true", help="let --export write over a file")
-    feedback.add_argument("--yes", action="store_true", help="let --delete-all go ahead without asking")
-    return parser

@@ -4,10 +4,11 @@
     ├── SettingsError            a setting or an argument has a value that cannot be used
     ├── CorpusError              the corpus folder is missing or cannot be read
     │   └── UnreadableFile       one file cannot become an article; `sync` skips it and says why
-    ├── ArchiveIndexError             the index cannot be opened or does not fit the settings
+    ├── ArchiveIndexError        the index cannot be opened or does not fit the settings
     │   ├── IndexLocked          another process is writing to it
     │   └── IndexMismatch        it was built with another model or other versions of cleaning or splitting
     ├── EmbedderError            the embedding model cannot be loaded
+    ├── RerankerError            the cross-encoder cannot be loaded
     ├── CitationError            a quotation is not an exact span of its article
     └── LLMError                 the language model cannot be reached or is not configured
 
@@ -46,6 +47,10 @@ class IndexMismatch(ArchiveIndexError):
 
 class EmbedderError(RagError):
     """The embedding model cannot be loaded."""
+
+
+class RerankerError(RagError):
+    """The cross-encoder cannot be loaded."""
 
 
 class CitationError(RagError, ValueError):

@@ -1,30 +1,34 @@
 """Which sentences of the retrieved passages answer the question, and whether any does.
 
-Three small linear models over named features, fitted on question-answering data by `benchmarks/fit_reader.py` and
-stored readably in `reader_weights.json`: one ranks sentences (a conditional logit); one says from the evidence for the
-first of them whether the archive answers at all, and one whether, if it does, this is the sentence (logistic
-regressions). Each has one set of weights for a question in the sentence's own language and one for crossing over, where
-shared words mean something else.
+Three small linear models over named features, one of which is what the cross-encoder says (`rerank.py`), fitted on
+question-answering data by `training/fit_reader.py` and stored readably in `reader_weights.json`: one ranks sentences
+(a conditional logit); one says from the evidence for the first of them whether the archive answers at all, and one
+whether, if it does, this is the sentence (logistic regressions). Each has one set of weights for a question in the
+sentence's own language and one for crossing over, where shared words mean something else; and all of that once more for
+reading without the cross-encoder.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rag.index import Index, stems
+from rag.kinds import GIVES, asks
 from rag.records import Passage, Sentence
 from rag.retrieve import Candidate, Question, cached_forms, question_stems, share_of_names, share_of_stems
 from rag.terms import content_words, leans
+
+if TYPE_CHECKING:
+    from rag.rerank import Relevance
 
 FEATURES = (
     "cosine",  # question · sentence
@@ -44,6 +48,8 @@ FEATURES = (
     "is_question",  # the sentence asks itself
     "leans",  # the sentence cannot be understood without the one before
     "same_language",
+    "relevance",  # what the cross-encoder gives the sentence; 0 without one
+    "relevance_over_none",  # ... less what it gives to no sentence of the passage
 )
 EVIDENCE = (
     "score",  # of the ranking, without its constant parts
@@ -56,6 +62,10 @@ EVIDENCE = (
     "names_unknown",  # rarity-weighted share of the question's names that the archive does not hold
     "asked_not_given",  # a date or a number is asked for, and the sentence has none
     "words_unknown",  # share of the question's stems that no passage in its language holds; 0 where there are few
+    "relevance",  # the cross-encoder's features of the first sentence; 0 without one
+    "relevance_over_none",
+    "best_relevance_over_none",  # of all sentences read
+    "relevance_share",  # of the first sentence in the softmax over the relevance of all
 )
 
 # e5's cosines live in a narrow band and lengths around this one; centred, their weights are on one scale with the rest.
@@ -64,53 +74,8 @@ _COSINE, _LOG_LENGTH = 0.83, 4.8
 # language, 21 in 1,264 can be answered, against two in three of all.
 _STRANGER = 0.05
 
-_ASKS = {
-    "date": re.compile(
-        r"\b(when|(what|which) (year|date|day|month|century|decade|time)|since when|how long ago|wann|seit wann|"
-        r"(welche[mnsr]?|im) (jahr|datum|tag|monat|jahrhundert)|wanneer|sinds wanneer|"
-        r"wel(k|ke) (jaar|datum|dag|maand|eeuw))\b",
-        re.IGNORECASE,
-    ),
-    "number": re.compile(
-        r"\b(how (many|much|long|old|far|large|big|tall|high|fast|often|deep|wide)|(what|which) (percentage|number|"
-        r"percent|share|amount|population|price|cost|score)|wie ?(viel\w*|lange|alt|weit|gro(ß|ss)|hoch|schnell|oft|"
-        r"teuer|tief|breit)|prozent\w*|hoeveel\w*|percentage|"
-        r"hoe (lang|oud|ver|groot|hoog|snel|vaak|duur|diep|breed))\b",
-        re.IGNORECASE,
-    ),
-    "person": re.compile(
-        r"\b(who|whom|whose|wer|wem|wen|wessen|wie (is|was|zei|zegt|heeft|had|noemde|leidt|won|schreef|werd|waren|zijn|"
-        r"maakte|speelde|richtte|wil|wilde|kreeg|gaf|deed|vond|waarschuwde|noemt|vergeleek|werkt))\b",
-        re.IGNORECASE,
-    ),
-    "reason": re.compile(r"\b(why|how come|warum|wieso|weshalb|waarom|wegens)\b", re.IGNORECASE),
-}
-_GIVES = {
-    "date": re.compile(
-        r"\b(1[0-9]{3}|20[0-9]{2}|(19|20)?[0-9]0s|januar[iy]?|january|februar[iy]?|february|märz|maart|march|april|mai|"
-        r"mei|may|jun[ie]|jul[iy]|august(us)?|september|o[ck]tober|november|de[cz]ember|century|jahrhunderts?|eeuw|"
-        r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|"
-        r"sonntag|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|yesterday|gestern|gisteren)\b",
-        re.IGNORECASE,
-    ),
-    "number": re.compile(
-        r"\d|\b(twent|thirt|fort|fift|sixt|sevent|eight|ninet)(y|een|ieth)|(twin|der|veer|vijf|zes|zeven|tach|negen)tig|"
-        r"(zwan|vier|fünf|sech|sieb|acht|neun)zig|dreißig|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
-        r"twelve|dozens?|half|thirds?|quarter|hundreds?|"
-        r"thousands?|millions?|billions?|twice|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|hälfte|"
-        r"hundert\w*|tausend\w*|millionen|milliarden?|doppelt|dutzend\w*|twee|drie|vijf|zes|zeven|negen|tien|twaalf|"
-        r"helft|honderd\w*|duizend\w*|miljoen\w*|miljard\w*|tientallen)\b",
-        re.IGNORECASE,
-    ),
-    "person": re.compile(r"(?<=[a-zäöüß,] )[A-ZÄÖÜ][a-zäöüßé]+( (van|von|de|der|den|du|la))* [A-ZÄÖÜ]"),
-    "reason": re.compile(
-        r"\b(because|since|due to|so that|in order to|therefore|as a result|fear\w*|worr(y|ied)|concern\w*|"
-        r"weil|da|denn|"
-        r"wegen|aufgrund|deshalb|damit|um|daher|grund|sorg\w*|fürcht\w*|omdat|want|doordat|vanwege|wegens|daarom|zodat|"
-        r"zorgen|bang|vrees\w*|vrez\w*)\b",
-        re.IGNORECASE,
-    ),
-}
+# Which of the fitted weights: those beside the bundled cross-encoder, or those of the features alone.
+WITH, WITHOUT = "with_cross_encoder", "without_cross_encoder"
 _WEIGHTS = Path(__file__).with_name("reader_weights.json")
 Matrix = npt.NDArray[np.float64]
 
@@ -123,6 +88,8 @@ class Reading:
     position: int  # in passage.sentences
     score: float
     share: float
+    relevance: float = 0.0  # what the cross-encoder says of the sentence
+    over_none: float = 0.0  # ... less what it says of none of the passage's answering
 
     @property
     def passage(self) -> Passage:
@@ -136,7 +103,7 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """`answerable` is the probability that any sentence answers, `confidence` that the first reading does; `found` is
-    whether the first is high enough to answer at all."""
+    whether `answerable` is so high that refusing would cost more: see `training/fit_reader.py`."""
 
     answerable: float
     confidence: float
@@ -150,15 +117,7 @@ def weights() -> Mapping[str, Any]:
     return loaded
 
 
-def asks(question: str) -> frozenset[str]:
-    """What a question asks for: "date", "number", "person", "reason"; empty where no word tells."""
-    found = {kind for kind, pattern in _ASKS.items() if pattern.search(question)}
-    if "date" in found:
-        found.discard("number")
-    return frozenset(found)
-
-
-def sentence_features(question: Question, candidate: Candidate, *, index: Index) -> Matrix:
+def sentence_features(question: Question, candidate: Candidate, relevance: Relevance | None, *, index: Index) -> Matrix:
     """(sentences, len(FEATURES)) float64: the evidence for every sentence of a candidate."""
     passage = candidate.stored.passage
     article, language = passage.article, question.language
@@ -180,30 +139,53 @@ def sentence_features(question: Question, candidate: Candidate, *, index: Index)
             share_of_names(question, forms[at], index=index),
             share_of_names(question, frozenset().union(*forms[near]), index=index),
             candidate.name_share,
-            *(kind in wanted and pattern.search(text) is not None for kind, pattern in _GIVES.items()),
+            *(kind in wanted and pattern.search(text) is not None for kind, pattern in GIVES.items()),
             math.log(len(text)) - _LOG_LENGTH,
             text.rstrip("\"”“»«’'").endswith("?"),
             leans(text),
             candidate.same_language,
+            relevance.sentences[at] if relevance else 0.0,
+            relevance.sentences[at] - (relevance.none or 0.0) if relevance else 0.0,
         )
     return rows
 
 
-def read(question: Question, candidates: Sequence[Candidate], *, index: Index) -> list[Reading]:
-    """Every sentence of the candidates, the best first."""
-    scored: list[tuple[float, Candidate, int]] = []
-    for candidate in candidates:
-        if not candidate.stored.passage.sentences:
-            continue
-        rows = sentence_features(question, candidate, index=index)
-        values = rows @ _vector("ranking", FEATURES, candidate.same_language)
-        scored += [(float(value), candidate, position) for position, value in enumerate(values)]
-    if not scored:
-        return []
-    scored.sort(key=lambda item: (-item[0], item[1].stored.id, item[2]))
-    top = scored[0][0]
-    total = sum(math.exp(value - top) for value, _, _ in scored)
-    return [Reading(candidate, position, value, math.exp(value - top) / total) for value, candidate, position in scored]
+def mode(relevance: Sequence[Relevance] | None) -> str:
+    """Which weights go with what a cross-encoder said. One that does not say how well nothing answers is not ours."""
+    return WITH if relevance and relevance[0].none is not None else WITHOUT
+
+
+def read(
+    question: Question, candidates: Sequence[Candidate], relevance: Sequence[Relevance] | None, *, index: Index
+) -> list[Reading]:
+    """Every sentence of the candidates, the best first. `relevance` is the cross-encoder's, in the candidates' order.
+
+    Another cross-encoder than the bundled one, for which no weights were fitted, has as much say as all the features.
+    """
+    ours = mode(relevance)
+    told = list(relevance) if relevance and ours == WITH else [None] * len(candidates)
+    readings = []
+    for candidate, its in zip(candidates, told, strict=True):
+        rows = sentence_features(question, candidate, its, index=index)
+        for position, value in enumerate(rows @ _vector(ours, "ranking", FEATURES, candidate.same_language)):
+            readings.append(Reading(candidate, position, float(value), 0.0, *rows[position, -2:].tolist()))
+    if relevance and ours == WITHOUT:
+        scores = np.array([item.score for item in readings])
+        others = np.array([score for its in relevance for score in its.sentences])
+        scale = scores.std() / (others.std() or 1.0)
+        readings = [
+            replace(item, score=item.score + float(other))
+            for item, other in zip(readings, (others - others.mean()) * scale, strict=True)
+        ]
+    return shared(readings)
+
+
+def shared(readings: list[Reading]) -> list[Reading]:
+    """The readings in the order of their scores, each with its share."""
+    readings.sort(key=lambda item: (-item.score, item.candidate.stored.id, item.position))
+    odds = [math.exp(item.score - readings[0].score) for item in readings]
+    total = sum(odds)
+    return [replace(item, share=part / total) for item, part in zip(readings, odds, strict=True)]
 
 
 def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -> npt.NDArray[np.float64]:
@@ -225,13 +207,17 @@ def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -
             candidate.stem_share,
             candidate.name_share if every else 0.5,
             sum(rarity[name] for name in question.unknown) / total if total else 0.0,
-            any(kind in wanted and not _GIVES[kind].search(text) for kind in ("date", "number")),
+            any(kind in wanted and not GIVES[kind].search(text) for kind in ("date", "number")),
             index.unknown_share(question_stems(question), question.language),
+            first.relevance,
+            first.over_none,
+            max(item.over_none for item in readings),
+            1 / sum(math.exp(item.relevance - first.relevance) for item in readings),
         )
     )
 
 
-def judge(question: Question, readings: Sequence[Reading], *, index: Index) -> Judgement:
+def judge(question: Question, readings: Sequence[Reading], mode: str, *, index: Index) -> Judgement:
     """Whether the archive answers the question, and how probably the first reading does."""
     if not readings or not content_words(question.text):
         return Judgement(0.0, 0.0, found=False)
@@ -239,14 +225,12 @@ def judge(question: Question, readings: Sequence[Reading], *, index: Index) -> J
     pair = "same" if same else "cross"
     told = evidence(question, readings, index=index)
     answerable, right = (
-        _probability(float(told @ _vector(model, EVIDENCE, same)) + weights()[model][pair]["constant"])
+        _probability(float(told @ _vector(mode, model, EVIDENCE, same)) + weights()[mode][model][pair]["constant"])
         for model in ("answerable", "right")
     )
     if _asks_of_a_stranger(question, index):
         answerable *= _STRANGER
-    threshold = weights()["threshold"]
-    found = answerable >= threshold[pair] and answerable * right >= threshold["confidence"]
-    return Judgement(answerable, answerable * right, found)
+    return Judgement(answerable, answerable * right, found=answerable >= weights()[mode]["threshold"])
 
 
 def _asks_of_a_stranger(question: Question, index: Index) -> bool:
@@ -264,6 +248,6 @@ def _probability(logit: float) -> float:
 
 
 @cache
-def _vector(model: str, names: tuple[str, ...], same: bool) -> npt.NDArray[np.float64]:
-    fitted = weights()[model]["same" if same else "cross"]
+def _vector(mode: str, model: str, names: tuple[str, ...], same: bool) -> npt.NDArray[np.float64]:
+    fitted = weights()[mode][model]["same" if same else "cross"]
     return np.array([fitted.get(name, 0.0) for name in names])

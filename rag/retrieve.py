@@ -22,7 +22,7 @@ from rag.index import Index, stems
 from rag.terms import Name, content_words, fold, names, question_language, text_forms, words
 
 # What a share of the question's stems (same language only) and of its names and numbers adds to the two cosines.
-# Fitted as a conditional logit on XQuAD's development articles: benchmarks/fit_reader.py prints the ratio.
+# Fitted as a conditional logit on XQuAD's development articles.
 STEM_WEIGHT = 0.11
 NAME_WEIGHT = 0.06
 _BEGINNING = 5  # letters in which two stems must agree

@@ -126,6 +126,15 @@ class Settings:
             f"`{BUNDLED_MODEL}`",
         ),
     )
+    rerank_model: str = field(
+        default=BUNDLED_MODEL,
+        metadata=_meta(
+            "Cross-encoder that reads passages: `bundled`, a sentence-transformers cross-encoder by name or folder, "
+            "or `off`: faster, and less sharp.",
+            _text,
+            f"`{BUNDLED_MODEL}`",
+        ),
+    )
     uploads: bool = field(
         default=False,
         metadata=_meta(

@@ -64,6 +64,15 @@ class Page:
             for row in wrapped or [""]:
                 print(f"\x1b[{style}m{row}\x1b[0m" if style and self.colour else row.rstrip())
 
+    def table(self, rows: Sequence[Sequence[str]], *, heads: int = 1) -> None:
+        """Columns in line, the first to the left and the others to the right; never wrapped. The heads come first."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for rank, row in enumerate(rows):
+            cells = [safe(row[0]).ljust(widths[0])]
+            cells += [safe(cell).rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            text = "  ".join(cells).rstrip()
+            print(f"\x1b[1m{text}\x1b[0m" if rank < heads and self.colour else text)
+
     def answer(self, answer: Answer) -> None:
         self.line(answer.text)
         for citation in answer.citations:

@@ -38,6 +38,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "ON_RECORD_ALLOWED_HOSTS": "Wiki.Example, archive.example",
             "ON_RECORD_ROOT_PATH": "/press/archive/",
             "ON_RECORD_EMBED_MODEL": "models/mine",
+            "ON_RECORD_RERANK_MODEL": "off",
             "ON_RECORD_UPLOADS": "ON",
         },
         env_file=None,
@@ -50,6 +51,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         allowed_hosts=("wiki.example", "archive.example"),
         root_path="/press/archive",
         embed_model="models/mine",
+        rerank_model="off",
         uploads=True,
     )
     assert all(getattr(found, item.name) != getattr(Settings(), item.name) for item in dataclasses.fields(Settings))

