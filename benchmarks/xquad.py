@@ -7,7 +7,8 @@ positions in both languages. `xquad-nl.jsonl` beside this file holds Dutch quest
 Every paragraph becomes a file of a corpus, without a headline; the corpus is synced and asked as users do it. A
 question counts as answered right when the answer's span stands inside the quotation, in the right paragraph; a refusal
 counts as wrong. The language of a question and that of the archive make a pair. Only questions about the development
-articles are asked, which the cross-encoder was not trained on (`training/split.json`), unless `--all` is given.
+articles are asked, which the cross-encoder was not trained on (`training/split.json`), unless `--all` is given. The
+calibration error is over the questions as they are and, as often, with their topic left out.
 """
 
 from __future__ import annotations
@@ -178,7 +179,12 @@ def measure(assistant: Assistant, data: Data, language: str, every: int = 1) -> 
         "refused, paragraph absent": mean("missing_refused"),
         "AUROC, topic absent": round(auroc(confidences, [row["absent_confidence"] for row in rows]), 3),
         "AUROC, paragraph absent": round(auroc(confidences, [row["missing_confidence"] for row in rows]), 3),
-        "calibration error": round(calibration_error(confidences, first), 3),
+        "calibration error": round(
+            calibration_error(
+                [*confidences, *(row["absent_confidence"] for row in rows)], [*first, *(False for _ in rows)]
+            ),
+            3,
+        ),
         "ms": round(statistics.median(row["ms"] for row in rows), 1),
     }
 

@@ -44,10 +44,11 @@ _WORTH, _WORTH_OF_SEVERAL = 0.04, 0.01
 # What a sentence needs of the best one's share to be put before it, because it gives the date, the number or the person
 # asked for, says who the name is, or names several where several are asked for.
 _GIVES_IT, _INTRODUCES, _ENUMERATES = 0.35, 0.05, 0.2
+_OWN = 0.6  # of the best one's share, from which a sentence in the question's own language comes before one that is not
 _ALIKE = 0.8  # of the first one's share, from which articles answer about equally well, so that the newest comes first
 _NEAR = 0.135  # of the share of the sentence quoted, from which a neighbour (or the lead of its list) belongs to it
 _LEANING_LIMIT = 280  # characters: a leaning sentence takes the one before along up to this length
-_NEAR_LIMIT = 230  # characters: neighbours that score nearly alike are quoted together up to this length
+_NEAR_LIMIT = 260  # characters: neighbours that score nearly alike are quoted together up to this length
 _MAX_SENTENCES = 3
 _SAME = 88  # rapidfuzz ratio from which two quotations count as one
 
@@ -76,7 +77,7 @@ def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
     members = _members(ordered[0], readings) if "list" in wanted else []
     belong = {_key(item) for item in members}
     citations: list[Citation] = []
-    shares: list[float] = []
+    quoted: list[Reading] = []
     covered: set[Key] = set()
     told = 0.0
     for reading in [ordered[0], *members, *ordered[1:]]:
@@ -95,13 +96,13 @@ def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
         twin = next((other for other in citations if _same(other.quote, citation.quote)), None)
         if twin is None:
             citations.append(citation)
-            shares.append(reading.share)
+            quoted.append(reading)
         elif article.id not in {twin.article.id, *(other.id for other in twin.also_in)}:
             citations[twin.number - 1] = replace(twin, also_in=(*twin.also_in, article))
         told += reading.share
         if len(citations) == limit:
             break
-    return _newest_first(citations, shares, fits)
+    return _newest_first(citations, quoted, fits)
 
 
 def _preference(question: str, wanted: Collection[Kind]) -> tuple[float, Fits | None]:
@@ -121,9 +122,15 @@ def _preference(question: str, wanted: Collection[Kind]) -> tuple[float, Fits | 
 def _in_order(readings: Sequence[Reading], wanted: Collection[Kind], floor: float, fits: Fits | None) -> list[Reading]:
     """The readings in the order in which they are quoted: the best first, or one nearly as good that fits better.
 
+    One in the question's own language fits better than one that is not, and one that gives what is asked for better
+    still.
+
     Words or a name alone ask for no one sentence: there the best of every article come before others of the same.
     """
     ordered = list(readings)
+    least = _OWN * ordered[0].share
+    own = next((at for at, item in enumerate(ordered) if item.share >= least and item.candidate.same_language), 0)
+    ordered.insert(0, ordered.pop(own))
     if fits is not None:
         least = floor * ordered[0].share
         at = next((at for at, item in enumerate(ordered) if item.share >= least and fits(_text(item))), 0)
@@ -160,11 +167,16 @@ def _members(first: Reading, readings: Sequence[Reading]) -> list[Reading]:
     return [found[key] for at in places if (key := (passage.article.id, sentences[at].start)) in found]
 
 
-def _newest_first(citations: list[Citation], shares: Sequence[float], fits: Fits | None) -> list[Citation]:
-    """The citations numbered anew: where the first of several articles answer about equally well, the newest first."""
+def _newest_first(citations: list[Citation], quoted: Sequence[Reading], fits: Fits | None) -> list[Citation]:
+    """The citations numbered anew: where the first of several articles answer about equally well, the newest first.
+
+    That holds among articles in the question's own language, or among others: which it is matters more than the date.
+    """
 
     def leads(at: int) -> bool:
-        alike = _ALIKE * shares[0] <= shares[at] and (fits is None or fits(citations[at].quote))
+        first = quoted[0]
+        alike = _ALIKE * first.share <= quoted[at].share and (fits is None or fits(citations[at].quote))
+        alike = alike and quoted[at].candidate.same_language == first.candidate.same_language
         return alike and citations[at].article.id not in {citation.article.id for citation in citations[:at]}
 
     head = list(takewhile(leads, range(len(citations))))

@@ -54,6 +54,7 @@ FEATURES = (
 EVIDENCE = (
     "score",  # of the ranking, without its constant parts
     "share",  # of the first sentence in the softmax over all
+    "share_in_article",  # ... over the sentences of its article: another may say the same
     "cosine",
     "passage_cosine",
     "best_cosine",
@@ -191,7 +192,7 @@ def shared(readings: list[Reading]) -> list[Reading]:
 def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -> npt.NDArray[np.float64]:
     """(len(EVIDENCE),) float64: the evidence that the first reading answers the question."""
     first = readings[0]
-    candidate = first.candidate
+    candidate, article = first.candidate, first.passage.article.id
     text = first.passage.article.text[first.sentence.start : first.sentence.end]
     wanted = asks(question.text)
     every = question.names + question.unknown
@@ -201,6 +202,7 @@ def evidence(question: Question, readings: Sequence[Reading], *, index: Index) -
         (
             first.score,
             first.share,
+            first.share / sum(item.share for item in readings if item.passage.article.id == article),
             candidate.sentence_cosines[first.position],
             candidate.cosine,
             max(candidate.sentence_cosines),

@@ -143,7 +143,7 @@ def test_an_answer_is_plain_data(starter: Assistant) -> None:
     told = json.loads(json.dumps(starter.ask(KYNCL["en"]).to_dict()))
     assert told["found"] is True
     assert told["citations"][0]["article"]["sample"] in (True, False)
-    assert set(told["timings"]) == {"understand", "embed", "retrieve", "read", "answer"}
+    assert set(told["timings"]) == {"understand", "embed", "retrieve", "rerank", "read", "answer"}
 
 
 @pytest.mark.parametrize(

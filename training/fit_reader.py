@@ -15,7 +15,7 @@ answered. All are fitted for a question in the sentence's language and for cross
 without. Probabilities assume three answerable questions to one that is not. Cross-validation is by article, six folds.
 
 The threshold is where answering and refusing cost the same: an answer to a question that has none costs three refusals
-of one that has, and of twelve questions that people ask an archive eleven are taken to have one. `--write` stores the
+of one that has, and of sixteen questions that people ask an archive fifteen are taken to have one. `--write` stores the
 weights in the package; `--keep` keeps archives and what was read of them.
 """
 
@@ -136,9 +136,11 @@ def xquad_cases(data: xquad.Data, held: list[str], archive: str, collector: Coll
                 continue
             right = partial(answers, item)
             texts = rng.choice(xquad.TEXT_LANGUAGES) if archive == "mixed" else archive
-            pair = f"{language} → {texts}"
-            # In the mixed archive one version is left out, so that the question may have to cross over.
-            other = partial(is_version, place, texts) if archive == "mixed" else None
+            # In the mixed archive every second question finds its answer twice; for the others one version is left out,
+            # so that they may have to cross over.
+            twice = archive == "mixed" and rng.random() < 0.5
+            other = partial(is_version, place, texts) if archive == "mixed" and not twice else None
+            pair = f"{language} → {language if twice and language != 'nl' else texts}"
             ask = partial(collector.ask, pair=pair, fold=fold)
             ask("answerable", text=text, right=right, leave_out=other)
             ask("topic absent", text=text, right=None, leave_out=partial(is_of_topic, data, topic))
@@ -298,7 +300,7 @@ KIND_WEIGHT = {
 }
 AGAINST = ("names_unknown", "asked_not_given", "words_unknown")  # evidence that there is no answer
 PRIOR = 3.0  # answerable questions to one that is not, for the probabilities
-WRONG, ASKED = 3.0, 11.0  # refusals that an answer to nothing costs; answerable questions to one that is not, as asked
+WRONG, ASKED = 3.0, 15.0  # refusals that an answer to nothing costs; answerable questions to one that is not, as asked
 THRESHOLD = WRONG * PRIOR / (WRONG * PRIOR + ASKED)
 Model = tuple[np.ndarray, float]
 Models = dict[str, dict[str, Model]]
