@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stories import BAKERY, DEMOLITION
 
 from rag import cli, feedback
 from rag.feedback import Cited, Feedback
@@ -20,28 +21,9 @@ from rag.terminal import safe
 ROOT = Path(__file__).resolve().parent.parent
 
 ARTICLES = {
-    "harbour.md": """\
----
-title: Harbour crane comes down
-source: The Quay Courier
-date: 2025-03-04
-language: en
----
-The old harbour crane of Ostmark will be taken down in May. “We kept it for sixty years, and it no longer carries its
-own weight,” said harbour master Lena Vosskamp. The steel goes to a foundry in the north.
-
-The city council had asked for a second opinion on the crane. Engineers found cracks in eleven of its beams.
-""",
-    "bakkerij.md": """\
----
-title: Bakkerij sluit na een eeuw
-source: De Sluiswachter
-date: 2025-09-12
-language: nl
----
-Bakkerij Terhorst sluit op 1 oktober de deuren. “De oven is op en ik ben het ook,” zei bakker Joris Terhorst. Zijn
-kleindochter neemt de winkel niet over.
-
+    "harbour.md": DEMOLITION,
+    "bakkerij.md": BAKERY
+    + """
 De gemeente wil in het pand een bibliotheek vestigen. Het plan kost 400.000 euro.
 """,
     "empty.txt": "",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stories import BAKERY, DEMOLITION
 
 from rag import cli, expected
 from rag.assistant import Assistant
@@ -21,28 +22,9 @@ from rag.figures import Outcome, auroc, calibration_error, reliability, report
 from rag.records import Answer, Citation
 
 ARTICLES = {
-    "harbour.md": """\
----
-title: Harbour crane comes down
-source: The Quay Courier
-date: 2025-03-04
-language: en
----
-The old harbour crane of Ostmark will be taken down in May. “We kept it for sixty years, and it no longer carries its
-own weight,” said harbour master Lena Vosskamp. The steel goes to a foundry in the north.
-
-The city council had asked for a second opinion on the crane. Engineers found cracks in eleven of its beams.
-""",
-    "bakkerij.md": """\
----
-title: Bakkerij sluit na een eeuw
-source: De Sluiswachter
-date: 2025-09-12
-language: nl
----
-Bakkerij Terhorst sluit op 1 oktober de deuren. “De oven is op en ik ben het ook,” zei bakker Joris Terhorst. Zijn
-kleindochter neemt de winkel niet over.
-
+    "harbour.md": DEMOLITION,
+    "bakkerij.md": BAKERY
+    + """
 Op de gevel stond in 1925 al: “Bread is our word.”
 """,
     "brot.md": """\
