@@ -59,8 +59,8 @@ _guard = threading.Lock()
 def examples(assistant: Assistant, corpus: Path, language: str, count: int = 3) -> tuple[str, ...]:
     """Up to `count` questions in `language` (nl, de, en) that the archive answers, each from another article.
 
-    The first call after a change of the archive, or of what the folder `corpus` declares, asks them, which takes about
-    half a second; the others come from memory. Never raises: without an archive there are no examples.
+    The first call after a change of the archive, or of what the folder `corpus` declares, asks them, which takes two or
+    three seconds; the others come from memory. Never raises: without an archive there are no examples.
     """
     with _guard:
         kept = _kept.setdefault(assistant, _Kept())
