@@ -26,7 +26,7 @@ from rag.followup import standalone
 from rag.ingest import ingest
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
-from rag.rerank import OFF, Relevance, Reranker, open_reranker
+from rag.rerank import Relevance, Reranker, open_reranker
 from rag.retrieve import Candidate, Filter, Question, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import question_language
@@ -245,7 +245,7 @@ class Assistant:
     def _relevance(self, question: Question, candidates: Sequence[Candidate]) -> list[Relevance] | None:
         """What the cross-encoder, loaded when first needed, says of the candidates' sentences; None where it is off."""
         with self._reranking:
-            if self._reranker is None and self.rerank_model != OFF:
+            if self._reranker is None:
                 self._reranker = open_reranker(self.rerank_model)
         if self._reranker is None:
             return None

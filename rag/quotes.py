@@ -68,11 +68,12 @@ def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
     limit = MAX_CITATIONS if wanted & _SEVERAL else _FEW
     wide = not {"list", "name"}.isdisjoint(wanted)
     enough, worth = (_ENOUGH_OF_SEVERAL, _WORTH_OF_SEVERAL) if wide else (_ENOUGH, _WORTH)
-    floor, fits = _preference(question, wanted)
+    name = name_asked(question)
+    floor, fits = _preference(name, wanted)
     share_of = {_key(item): item.share for item in readings}
     worthy = [item for item in readings if item.share >= worth * readings[0].share]
-    if "name" in wanted:
-        worthy = [item for item in worthy if _names(_text(item), name_asked(question))] or worthy
+    if name is not None:
+        worthy = [item for item in worthy if _names(_text(item), name)] or worthy
     ordered = _in_order(worthy, wanted, floor, fits)
     members = _members(ordered[0], readings) if "list" in wanted else []
     belong = {_key(item) for item in members}
@@ -105,9 +106,8 @@ def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
     return _newest_first(citations, quoted, fits)
 
 
-def _preference(question: str, wanted: Collection[Kind]) -> tuple[float, Fits | None]:
+def _preference(name: str | None, wanted: Collection[Kind]) -> tuple[float, Fits | None]:
     """What a text needs to have of what the kinds ask for, and of the best one's share, to be put first."""
-    name = name_asked(question)
     if name is not None:
         return _INTRODUCES, partial(introduces, name=name)
     if "date" in wanted:
@@ -193,8 +193,8 @@ def _text(reading: Reading) -> str:
     return reading.passage.article.text[reading.sentence.start : reading.sentence.end]
 
 
-def _names(text: str, name: str | None) -> bool:
-    return name is not None and fold(words(name)[-1].text) in text_forms(text)
+def _names(text: str, name: str) -> bool:
+    return fold(words(name)[-1].text) in text_forms(text)
 
 
 def _same(one: str, other: str) -> bool:

@@ -23,9 +23,10 @@ from rag.wordpieces import BOS, EOS, WordPieces, model_path
 BUNDLED, OFF = "bundled", "off"
 _MODEL = Path(__file__).with_name("reader-int8.onnx")
 _HEAD = Path(__file__).with_name("reader-head.npz")
-# Tokens: of a sequence, of its question, of the passage's context. As in training.
+# Tokens: of a sequence, of its question, of the passage's context.
 _LONGEST, _QUESTION, _CONTEXT = 400, 64, 48
 _THREADS = 4
+Spans = list[tuple[int, int]]
 _UNREAD = -20.0  # the score of a sentence that did not fit
 
 
@@ -57,13 +58,13 @@ def open_reranker(name: str) -> Reranker | None:
     if name != BUNDLED:
         return HubCrossEncoder(name)
     path = model_path()
-    return SentenceRanker(path) if path else None
+    return SentenceRanker(WordPieces(path)) if path else None
 
 
 class SentenceRanker:
     """The bundled cross-encoder. Safe to use from several threads."""
 
-    def __init__(self, embeddings: Path, model: Path = _MODEL, head: Path = _HEAD) -> None:
+    def __init__(self, pieces: WordPieces, model: Path = _MODEL, head: Path = _HEAD) -> None:
         import onnxruntime
 
         # A thread reads a whole passage. Sharing the steps of a batch takes a tenth more, and makes a score depend on
@@ -75,30 +76,23 @@ class SentenceRanker:
         with np.load(head) as held:
             self._linear, self._none = held["linear"], held["null"]
             self._linear_bias, self._none_bias = float(held["linear_bias"][0]), float(held["null_bias"][0])
-        self._pieces = WordPieces(embeddings)
-        self._ids = lru_cache(maxsize=20_000)(self._pieces.ids)
+        self._pieces = pieces
+        self._ids = lru_cache(maxsize=20_000)(pieces.ids)
 
     def scores(self, question: str, passages: Sequence[Passage]) -> list[Relevance]:
         """Every passage's relevance, in the order of the passages. Sentences beyond 400 tokens are not read."""
-        asked = self._pieces.ids(f"query: {question}")[:_QUESTION]
+        asked = self._pieces.ids(f"query: {question}")
         rows = [self._sequence(asked, passage) for passage in passages]
         # The longest first, so that no thread is left alone with it at the end.
         order = sorted(range(len(rows)), key=lambda at: -len(rows[at][0]))
         found = dict(zip(order, self._threads.map(lambda at: self.relevance(*rows[at]), order), strict=True))
         return [found[at] for at in range(len(rows))]
 
-    def _sequence(self, asked: Sequence[int], passage: Passage) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids, and where the question and each sentence stand among them (nowhere: an empty span)."""
-        ids = [BOS, *asked]
-        spans = [(1, len(ids))]
-        ids += [EOS, EOS, *self._ids("passage:"), *self._ids(f"{passage.context}.")[:_CONTEXT]]
-        for sentence in passage.sentences:
-            start = len(ids)
-            ids += self._ids(passage.article.text[sentence.start : sentence.end])[: max(_LONGEST - 1 - start, 0)]
-            spans.append((start, len(ids)))
-        return [*ids, EOS], spans
+    def _sequence(self, asked: Sequence[int], passage: Passage) -> tuple[list[int], Spans]:
+        sentences = [self._ids(passage.article.text[each.start : each.end]) for each in passage.sentences]
+        return sequence(asked, self._ids("passage:"), sentences, self._ids(f"{passage.context}."))
 
-    def relevance(self, ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> Relevance:
+    def relevance(self, ids: Sequence[int], spans: Spans) -> Relevance:
         """What is said of one sequence of tokens, in which `spans` are the question and the sentences."""
         x = self._pieces.embedded(np.array([ids], np.int64))
         ((state,),) = self._session.run(None, {"x": x, "mask": np.ones((1, len(ids)), np.int32)})
@@ -111,6 +105,20 @@ class SentenceRanker:
         scores = np.full(len(spans), _UNREAD)
         scores[read[1:]] = 20 * ((q * s).sum(1) - 0.8) + told @ self._linear + self._linear_bias
         return Relevance(tuple(scores[1:].tolist()), float(state[0] @ self._none + self._none_bias))
+
+
+def sequence(
+    question: Sequence[int], prefix: Sequence[int], sentences: Sequence[Sequence[int]], context: Sequence[int] = ()
+) -> tuple[list[int], Spans]:
+    """Token ids, and where the question and each sentence stand in them; what does not fit has an empty span."""
+    ids = [BOS, *question[:_QUESTION]]
+    spans = [(1, len(ids))]
+    ids += [EOS, EOS, *prefix, *context[:_CONTEXT]]
+    for sentence in sentences:
+        start = len(ids)
+        ids += sentence[: max(_LONGEST - 1 - start, 0)]
+        spans.append((start, len(ids)))
+    return [*ids, EOS], spans
 
 
 class HubCrossEncoder:

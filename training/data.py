@@ -272,15 +272,14 @@ def main() -> None:
         add_squad(b, source, name, language)
     add_press(b)
     print(len(b.passages), "passages", len(b.questions), "questions", len(b.items), "items", flush=True)
-    unpacked = backbone.read()
-    tokenizer = backbone.tokenizer(unpacked)
-    model = backbone.bert(unpacked)
+    pieces = backbone.pieces()
+    model = backbone.bert(pieces)
 
     def ids(texts: list[str]) -> list[list[int]]:
-        return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        return [pieces.ids(text) for text in texts]
 
     def embed(texts: list[str]) -> Matrix:
-        return backbone.embed(model, tokenizer, texts)
+        return backbone.embed(model, pieces, texts)
 
     for p in b.passages:
         p["toks"] = ids(p["sents"])

@@ -34,10 +34,10 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import backbone
-from ranker import HEADS, HIDDEN, LAYERS, Embeddings, Ranker, Spans, collate, norm, sequence
+from ranker import HEADS, HIDDEN, LAYERS, Ranker, collate, norm
 
-from rag.rerank import SentenceRanker
-from rag.wordpieces import model_path
+from rag.rerank import SentenceRanker, Spans, sequence
+from rag.wordpieces import WordPieces
 
 HERE = Path(__file__).resolve().parent
 
@@ -97,7 +97,7 @@ def value(name: str, kind: int, shape: list[int | str]) -> bytes:
 # Eight bits
 
 
-def calibration(model: Ranker, read: list[Read], embeddings: Embeddings) -> Inputs:
+def calibration(model: Ranker, read: list[Read], pieces: WordPieces) -> Inputs:
     """What goes into each matrix, (rows, in): every fifth token, and the widest ones of every passage."""
     found: dict[str, list[torch.Tensor]] = {}
 
@@ -109,7 +109,7 @@ def calibration(model: Ranker, read: list[Read], embeddings: Embeddings) -> Inpu
         return functional.linear(x, part.weight, part.bias)  # type: ignore[arg-type]
 
     for ids, _ in read:
-        x = torch.from_numpy(embeddings(np.array([ids])))
+        x = torch.from_numpy(pieces.embedded(np.array([ids])))
         for i, layer in enumerate(model.layers):
             # ranker.Layer.forward, for one passage, whose tokens are all there.
             at = f"layers.{i}"
@@ -224,14 +224,14 @@ def questions(work: Path) -> list[list[Read]]:
     return found
 
 
-def agreement(model: Ranker, reader: SentenceRanker, cases: list[list[Read]], embeddings: Embeddings) -> str:
+def agreement(model: Ranker, reader: SentenceRanker, cases: list[list[Read]], pieces: WordPieces) -> str:
     """How well the exported model's scores agree with those of float32."""
     mine: list[float] = []
     theirs: list[float] = []
     none: list[tuple[float, float]] = []
     first = 0
     for read in cases:
-        x, mask, pool, there = collate(read, embeddings)
+        x, mask, pool, there = collate(read, pieces)
         with torch.inference_mode():
             scores, nones = model.score(model.encode(x, mask), pool)
         found = [reader.relevance(ids, spans) for ids, spans in read]
@@ -262,9 +262,9 @@ def main() -> None:
     model = Ranker().eval()
     model.load_state_dict(kept["model"])
     cases = questions(options.checkpoint.parent)
-    embeddings = Embeddings(backbone.read())
+    pieces = backbone.pieces()
     with torch.inference_mode():
-        inputs = calibration(model, [read for case in cases[:CALIBRATION] for read in case], embeddings)
+        inputs = calibration(model, [read for case in cases[:CALIBRATION] for read in case], pieces)
     state = {name: values.numpy() for name, values in model.state_dict().items()}
     path, head = options.out / "reader-int8.onnx", options.out / "reader-head.npz"
     path.write_bytes(graph(state, inputs))
@@ -274,9 +274,7 @@ def main() -> None:
         null=state["null.weight"][0], null_bias=state["null.bias"],
     )  # fmt: skip
     print(f"step {kept['step']}: {path}, {path.stat().st_size / 1e6:.1f} MB")
-    pieces = model_path()
-    assert pieces
-    print(agreement(model, SentenceRanker(pieces, path, head), cases[CALIBRATION:], embeddings))
+    print(agreement(model, SentenceRanker(pieces, path, head), cases[CALIBRATION:], pieces))
 
 
 if __name__ == "__main__":

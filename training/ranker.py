@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from backbone import BOS, EOS, Unpacked, unpack_rows
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rag.rerank import Spans
+from rag.wordpieces import WordPieces
+
 HIDDEN, LAYERS, HEADS, INNER, EPSILON = 384, 12, 12, 1536, 1e-12
-LONGEST = 400  # tokens
-QUESTION, CONTEXT = 64, 48  # tokens of a question and of a passage's context that are read
-Spans = list[tuple[int, int]]
 
 
 class Layer(nn.Module):
@@ -101,45 +99,7 @@ def from_bert(bert: Any, dropout: float = 0.0) -> Ranker:
     return made
 
 
-class Embeddings:
-    """Word, position and type, normalised: frozen, so plain numbers. Only the rows asked for are unpacked."""
-
-    def __init__(self, unpacked: Unpacked) -> None:
-        u = unpacked
-        _, _, offset = u.raw["emb.word"]
-        size = u.hidden // 32 * 18
-        self.word = np.asarray(u.data[offset : offset + u.vocabulary * size]).reshape(u.vocabulary, u.hidden // 32, 18)
-        self.place = u.tensor("emb.pos", u.positions, u.hidden) + u.tensor("emb.type", u.types, u.hidden)[0]
-        self.w, self.b = u.tensor("emb.ln.w", u.hidden), u.tensor("emb.ln.b", u.hidden)
-        self.eps = u.eps
-
-    def __call__(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """(n, t) -> (n, t, 384)."""
-        rows, back = np.unique(ids, return_inverse=True)
-        words = unpack_rows(self.word[rows].reshape(-1, 18)).reshape(len(rows), HIDDEN)
-        x = words[back.reshape(ids.shape)] + self.place[: ids.shape[1]]
-        x = x - x.mean(-1, keepdims=True)
-        x /= np.sqrt((x * x).mean(-1, keepdims=True) + self.eps)
-        return np.asarray(x * self.w + self.b, np.float32)
-
-
-def sequence(
-    question: Sequence[int], prefix: Sequence[int], sentences: Sequence[Sequence[int]], context: Sequence[int] = ()
-) -> tuple[list[int], Spans]:
-    """Token ids, and where the question and each sentence stand in them; what does not fit has an empty span."""
-    ids = [BOS, *question[:QUESTION]]
-    spans = [(1, len(ids))]
-    ids += [EOS, EOS, *prefix, *context[:CONTEXT]]
-    for sentence in sentences:
-        start = len(ids)
-        ids += sentence[: max(LONGEST - 1 - start, 0)]
-        spans.append((start, len(ids)))
-    return [*ids, EOS], spans
-
-
-def collate(
-    sequences: Sequence[tuple[list[int], Spans]], embeddings: Embeddings
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def collate(sequences: Sequence[tuple[list[int], Spans]], pieces: WordPieces) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """x (n, t, 384), mask (n, t), pool (n, 1 + s, t), and which sentences there are (n, s)."""
     n = len(sequences)
     t = -(-max(len(ids) for ids, _ in sequences) // 8) * 8
@@ -156,4 +116,9 @@ def collate(
                 pool[row, at, a:b] = 1 / (b - a)
                 if at:
                     there[row, at - 1] = True
-    return torch.from_numpy(embeddings(ids)), torch.from_numpy(mask), torch.from_numpy(pool), torch.from_numpy(there)
+    return (
+        torch.from_numpy(pieces.embedded(ids)),
+        torch.from_numpy(mask),
+        torch.from_numpy(pool),
+        torch.from_numpy(there),
+    )

@@ -28,9 +28,11 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import backbone
-from ranker import Embeddings, Ranker, collate, from_bert, sequence
+from ranker import Ranker, collate, from_bert
 
 from rag.figures import auroc
+from rag.rerank import sequence
+from rag.wordpieces import WordPieces
 
 QUESTIONS, TOKENS = 12, 5000  # a batch
 CONTEXT = 0.5  # how often a passage is shown with what places it
@@ -117,11 +119,11 @@ def batches(groups: list[list[Item]], epoch: int) -> list[list[list[Item]]]:
 
 
 def loss_of(
-    model: Ranker, batch: list[list[Item]], embeddings: Embeddings, device: str, dtype: torch.dtype
+    model: Ranker, batch: list[list[Item]], pieces: WordPieces, device: str, dtype: torch.dtype
 ) -> tuple[Tensor, int, int]:
     """The loss, how many questions have a right sentence first, and how many have one."""
     flat = [(example, number) for number, group in enumerate(batch) for example in group]
-    x, mask, pool, there = (part.to(device) for part in collate([(e["ids"], e["spans"]) for e, _ in flat], embeddings))
+    x, mask, pool, there = (part.to(device) for part in collate([(e["ids"], e["spans"]) for e, _ in flat], pieces))
     scores, null = model.score(model.encode(x, mask, dtype), pool)
     right, counts = torch.zeros_like(there), there.clone()
     for row, (example, _) in enumerate(flat):
@@ -147,7 +149,7 @@ def loss_of(
 
 
 def develop(
-    model: Ranker, data: Item, cases: list[Item], embeddings: Embeddings, device: str, dtype: torch.dtype
+    model: Ranker, data: Item, cases: list[Item], pieces: WordPieces, device: str, dtype: torch.dtype
 ) -> dict[str, dict[str, float]]:
     """Per kind of case: how often a right sentence is first, by its cosine and by the model, and the AUROC of the best
     score less that of "none", with the passage that answers and without it."""
@@ -159,7 +161,7 @@ def develop(
         x, mask, pool, _ = (
             part.to(device)
             for part in collate(
-                [sequence(question, data["prefix"], data["passages"][p]["toks"]) for p in case["shown"]], embeddings
+                [sequence(question, data["prefix"], data["passages"][p]["toks"]) for p in case["shown"]], pieces
             )
         )
         with torch.inference_mode():
@@ -208,9 +210,8 @@ def main() -> None:
     torch.manual_seed(5)
     data = pickle.loads((options.work / "data.pickle").read_bytes())
     cases = pickle.loads((options.work / "development.pickle").read_bytes())
-    unpacked = backbone.read()
-    embeddings = Embeddings(unpacked)
-    model = from_bert(backbone.bert(unpacked), dropout=0.1).train().to(device)
+    pieces = backbone.pieces()
+    model = from_bert(backbone.bert(pieces), dropout=0.1).train().to(device)
     optimizer = torch.optim.AdamW(parameters(model), lr=RATE, betas=(0.9, 0.98))
     step, last = 0, options.work / "last.pt"
     if last.exists():
@@ -228,7 +229,7 @@ def main() -> None:
             factor = min(1.0, (step + 1) / WARM) * max(0.02, 1 - max(step - WARM, 0) / (total - WARM))
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * factor
-            loss, hits, asked = loss_of(model, batch, embeddings, device, dtype)
+            loss, hits, asked = loss_of(model, batch, pieces, device, dtype)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -243,7 +244,7 @@ def main() -> None:
                 line = {
                     "step": step, "of": total, "loss": round(recent[:, 0].mean(), 3),
                     "first": round(recent[:, 1].sum() / recent[:, 2].sum(), 3),
-                    "development": develop(model, data, cases, embeddings, device, dtype),
+                    "development": develop(model, data, cases, pieces, device, dtype),
                 }  # fmt: skip
                 with (options.work / "log.jsonl").open("a", encoding="utf-8") as log:
                     log.write(json.dumps(line) + "\n")
