@@ -7,6 +7,7 @@ files ─ corpus ─ clean ─ split ─ embed ─ catalog ─ index
 from __future__ import annotations
 
 import atexit
+import copy
 import datetime as dt
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag import answer as answers
 from rag import feedback as verdicts
+from rag import groups as readership
 from rag import settings as settings_module
 from rag.errors import CorpusError, LLMError, SettingsError
 from rag.feedback import Feedback
@@ -26,8 +28,8 @@ from rag.followup import standalone
 from rag.ingest import ingest
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
-from rag.rerank import Relevance, Reranker, open_reranker
-from rag.retrieve import Candidate, Filter, Question, retrieve, understand
+from rag.rerank import LazyReranker, Relevance
+from rag.retrieve import Candidate, Filter, Question, checked_filter, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import question_language
 
@@ -44,7 +46,8 @@ class Assistant:
 
     `corpus` is the folder of the articles, `index` the folder in which what is made of them is kept; both come from the
     settings where they are left out. The index is built when it is first needed. An assistant reads beside others; from
-    its first `sync` until `close` it is the only one that may write to its index.
+    its first `sync` until `close` it is the only one that may write to its index. It sees every article; what it is for
+    a reader who may not is `for_groups`.
 
     Raises:
         IndexMismatch: the index was built with another model or another version; the message holds the command.
@@ -64,8 +67,9 @@ class Assistant:
         self.path = Path(index).expanduser() if index is not None else settings.index_path
         self._stores = Stores(self.path, settings.embed_model)
         self.rerank_model = settings.rerank_model
-        self._reranker: Reranker | None = None
-        self._reranking = threading.Lock()
+        self._cross_encoder = LazyReranker(settings.rerank_model)
+        self.groups: frozenset[str] | None = None  # of the reader whose view this is
+        self._whole: Assistant | None = None
 
     def __enter__(self) -> Assistant:
         return self
@@ -74,6 +78,32 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def for_groups(self, groups: Collection[str]) -> Assistant:
+        """This archive as a reader in these groups sees it: as if no article were there that he may not read.
+
+        Those are the articles that name groups, none of them his; names are compared without case. Answers, searches,
+        lists, counts, the names that the archive knows and the spellings that it mends come from what he may read. Of
+        the files that were skipped he is told only while nothing is kept from him.
+
+        A view costs next to nothing and shares everything with the assistant it is of (`whole`), which alone is synced,
+        tells what readers thought, and is closed: closing a view does nothing. A view of a view sees no more than that.
+
+        Raises:
+            SettingsError: the groups are one text instead of several.
+        """
+        if isinstance(groups, str):
+            raise SettingsError(f"groups is the text {groups!r}, expected a list such as [{groups!r}]")
+        names = readership.folded(groups)
+        view = copy.copy(self)
+        view.groups = names if self.groups is None else names & self.groups
+        view._whole = self.whole
+        return view
+
+    @property
+    def whole(self) -> Assistant:
+        """The assistant that this is a view of; itself where it is none."""
+        return self._whole or self
 
     # Asking
 
@@ -114,7 +144,7 @@ class Assistant:
     ) -> Iterator[Event]:
         """Answer as `ask` does, step by step: the "hits", then each "statement", then the whole "answer"."""
         _check_question(question)
-        chosen = _filter(languages, sources, since, until)
+        chosen = checked_filter(languages, sources, since, until)
         clock = _Clock()
         full = standalone(question, history)
         with self._reading() as opened:
@@ -172,7 +202,7 @@ class Assistant:
         _check_question(query)
         if limit < 1:
             raise SettingsError(f"limit is {limit}, expected 1 or more")
-        chosen = _filter(languages, sources, since, until)
+        chosen = checked_filter(languages, sources, since, until)
         with self._reading() as opened:
             candidates = _candidates(understand(query, opened[1]), chosen, limit, opened, _Clock())
         return [Hit(candidate.stored.passage, candidate.score) for candidate in candidates]
@@ -202,9 +232,14 @@ class Assistant:
 
         Newest first, the undated last. The filters are those of `ask`, and so are the errors.
         """
-        chosen = asdict(_filter(languages, sources, since, until))
+        chosen = asdict(checked_filter(languages, sources, since, until))
         with self._reading() as (catalog, _, _):
             return catalog.find_articles(query, **chosen, limit=limit, offset=offset)
+
+    def hidden(self) -> frozenset[str]:
+        """The ids of the articles that are kept from the reader of this view; none where it is no view."""
+        with self._reading() as (catalog, _, _):
+            return catalog.hidden()
 
     def overview(self) -> Overview:
         """How many articles there are, by language, source and month. Reads none of them."""
@@ -235,21 +270,22 @@ class Assistant:
         verdicts.add(self.path / verdicts.CATALOG, given)
 
     def feedback(self) -> list[Feedback]:
-        """What readers thought of answers, newest first."""
+        """What readers thought of answers, newest first. Not on a view, whose reader may not see what others asked."""
+        self._refuse_view("feedback")
         return verdicts.kept(self.path / verdicts.CATALOG)
 
     def delete_feedback(self, ids: Collection[str] | None = None) -> int:
-        """Delete the feedback with these ids, or all of it; how much there was."""
+        """Delete the feedback with these ids, or all of it (not on a view); how much there was."""
+        if ids is None:
+            self._refuse_view("delete_feedback")
         return verdicts.delete(self.path / verdicts.CATALOG, ids)
 
     def _relevance(self, question: Question, candidates: Sequence[Candidate]) -> list[Relevance] | None:
         """What the cross-encoder, loaded when first needed, says of the candidates' sentences; None where it is off."""
-        with self._reranking:
-            if self._reranker is None:
-                self._reranker = open_reranker(self.rerank_model)
-        if self._reranker is None:
+        reranker = self._cross_encoder.opened()
+        if reranker is None:
             return None
-        return self._reranker.scores(question.text, [candidate.stored.passage for candidate in candidates])
+        return reranker.scores(question.text, [candidate.stored.passage for candidate in candidates])
 
     # Keeping the index
 
@@ -261,7 +297,9 @@ class Assistant:
 
         Raises:
             CorpusError: the corpus is not a folder. IndexLocked: another process is writing.
+            SettingsError: this is a view.
         """
+        self._refuse_view("sync")
         if not self.corpus.is_dir():
             raise CorpusError(
                 f"the corpus {self.corpus} is not a folder; expected a folder of articles; name one with --corpus or "
@@ -271,21 +309,35 @@ class Assistant:
             return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress)
 
     def close(self) -> None:
-        """Close the stores and let others write. The assistant opens them again when it is used again."""
-        self._stores.close()
+        """Close the stores and let others write. The assistant opens them again when it is used again.
+
+        Does nothing on a view.
+        """
+        if self.groups is None:
+            self._stores.close()
 
     @contextmanager
     def _reading(self) -> Iterator[Opened]:
-        """The stores, which stay open inside, for one step; an index that was never begun is built first."""
+        """The stores as this reader sees them, which stay open inside, for one step.
+
+        An index that was never begun is built first.
+        """
         if not self._stores.exist():
-            self.sync()
-        with self._stores.reading() as opened:
-            yield opened
+            self.whole.sync()
+        with self._stores.reading() as (catalog, index, embedder):
+            if self.groups is not None:
+                catalog = catalog.for_groups(self.groups)
+                index = index.without(catalog.hidden())
+            yield catalog, index, embedder
 
     def _open(self) -> Opened:
         """The stores, for who knows that nobody closes them."""
         with self._reading() as opened:
             return opened
+
+    def _refuse_view(self, what: str) -> None:
+        if self.groups is not None:
+            raise SettingsError(f"{what} is not for a reader's view of the archive; use its `whole` for that")
 
 
 class _Clock:
@@ -317,28 +369,6 @@ def _check_question(question: str) -> None:
         raise SettingsError(
             f"the question has {len(question):,} characters, expected at most {MAX_QUESTION:,}; shorten it"
         )
-
-
-def _filter(
-    languages: Collection[str] | None,
-    sources: Collection[str] | None,
-    since: dt.date | None,
-    until: dt.date | None,
-) -> Filter:
-    for name, value in (("languages", languages), ("sources", sources)):
-        if isinstance(value, str):
-            raise SettingsError(f"{name} is the text {value!r}, expected a list such as [{value!r}]")
-    for name, day in (("since", since), ("until", until)):
-        if day is not None and (isinstance(day, dt.datetime) or not isinstance(day, dt.date)):
-            raise SettingsError(f"{name} is {day!r}, expected a datetime.date")
-    if since and until and since > until:
-        raise SettingsError(f"since ({since}) is later than until ({until}); swap them")
-    return Filter(
-        languages=frozenset(code.lower() for code in languages) if languages else None,
-        sources=frozenset(sources) if sources else None,
-        since=since,
-        until=until,
-    )
 
 
 _default: Assistant | None = None

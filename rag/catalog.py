@@ -1,7 +1,8 @@
 """The store of truth: every article, passage and vector in one SQLite file.
 
 The two search indexes hold nothing that does not stand here; both can be thrown away and made again from it without
-embedding anything. A passage that is not here is not part of the archive, whatever an index may still say.
+embedding anything. A passage that is not here is not part of the archive, whatever an index may still say; and what a
+reader may not read is not here for him, whatever he asks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from rag import listing
+from rag import groups, listing
 from rag.embed import Vectors
 from rag.errors import ArchiveIndexError
 from rag.records import Article, Overview, Passage, Segment, Sentence, Span
@@ -88,6 +90,7 @@ class Catalog:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.executescript(_SCHEMA + listing.INDEX)
+            groups.prepare(self._db)
             listing.register(self._db)
         except sqlite3.DatabaseError as error:
             raise ArchiveIndexError(
@@ -95,6 +98,23 @@ class Catalog:
                 "with: python -m rag sync --rebuild"
             ) from error
         self._article: Callable[[int], Article] = lru_cache(maxsize=2048)(self._load_article)
+        # Which articles may be seen, as SQL. It is part of every query, so that this is decided when that runs.
+        self._sight: listing.Condition = ("1", [])
+        self._limited = False
+
+    def for_groups(self, names: Collection[str]) -> Catalog:
+        """This catalog as a reader in these groups (folded) sees it. Cheap; shares the connection; only for reading."""
+        view = copy(self)
+        view._sight = (f"revision NOT IN ({groups.HIDDEN})", [json.dumps(sorted(names))])
+        view._limited = True
+        return view
+
+    def hidden(self) -> frozenset[str]:
+        """The ids of the articles that are kept from this reader; of none, where everything may be seen."""
+        if not self._limited:
+            return frozenset()
+        rows = self._rows(f"SELECT id FROM articles WHERE revision IN ({groups.HIDDEN})", self._sight[1])
+        return frozenset(row[0] for row in rows)
 
     def close(self) -> None:
         with self._lock:
@@ -153,9 +173,17 @@ class Catalog:
             return self._db.execute("DELETE FROM articles WHERE path = ?", (path,)).rowcount > 0
 
     def skipped(self) -> list[tuple[str, str]]:
-        """The files that could not become articles, with the reason."""
-        rows = self._rows("SELECT path, reason FROM files WHERE reason NOT NULL ORDER BY path")
-        return [(path, reason) for path, reason in rows]
+        """The files that could not become articles, with the reason.
+
+        Nobody knows who may read them: a reader from whom any article is kept is told of none.
+        """
+        if not self._limited:
+            return self._rows("SELECT path, reason FROM files WHERE reason NOT NULL ORDER BY path")
+        rows = self._rows(
+            f"SELECT path, reason FROM files WHERE reason NOT NULL AND NOT EXISTS ({groups.HIDDEN}) ORDER BY path",
+            self._sight[1],
+        )
+        return [(path, reason) for path, reason in rows if not groups.is_about(reason)]
 
     # Articles and passages
 
@@ -163,7 +191,7 @@ class Catalog:
         """Write an article and its passages, in place of what was there for its path."""
         with self._lock:
             self._db.execute("DELETE FROM articles WHERE path = ?", (article.path,))
-            self._db.execute(
+            written = self._db.execute(
                 f"INSERT INTO articles VALUES (NULL, {', '.join('?' * 14)})",
                 (
                     article.id,
@@ -182,6 +210,8 @@ class Catalog:
                     json.dumps([(item.start, item.source_start, item.length) for item in article.source_map]),
                 ),
             )
+            assert written.lastrowid is not None
+            groups.add(self._db, written.lastrowid, article.groups)
             self._db.executemany(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
                 (
@@ -202,57 +232,39 @@ class Catalog:
     def article(self, article_id: str) -> Article | None:
         """The article with this id, or None."""
         with self._lock:
-            rows = self._rows("SELECT revision FROM articles WHERE id = ?", (article_id,))
+            sql = f"SELECT revision FROM articles WHERE id = ? AND {self._sight[0]}"
+            rows = self._rows(sql, (article_id, *self._sight[1]))
             return self._article(rows[0][0]) if rows else None
 
     def articles(self) -> list[Article]:
         """All articles, newest first, the undated last."""
         with self._lock:  # between the two a sync might replace an article
-            rows = self._rows("SELECT revision FROM articles ORDER BY date IS NULL, date DESC, path")
+            sql = f"SELECT revision FROM articles WHERE {self._sight[0]} ORDER BY date IS NULL, date DESC, path"
+            rows = self._rows(sql, self._sight[1])
             return [self._article(row[0]) for row in rows]
 
     def _load_article(self, revision: int) -> Article:
         (row,) = self._rows(
             "SELECT id, title, text, path, text_sha256, source, date, language, url, author, metadata, headings, "
-            "pages, source_map FROM articles WHERE revision = ?",
+            "pages, source_map, (SELECT json_group_array(name) FROM article_groups g WHERE g.revision = a.revision) "
+            "FROM articles a WHERE revision = ?",
             (revision,),
         )
-        (
-            article_id,
-            title,
-            text,
-            path,
-            text_sha256,
-            source,
-            date,
-            language,
-            url,
-            author,
-            metadata,
-            headings,
-            pages,
-            source_map,
-        ) = row
+        key, title, text, path, digest, source, date, language, url, author = row[:10]
+        metadata, headings, pages, source_map, readers = map(json.loads, row[10:])
+        day = dt.date.fromisoformat(date) if date else None
         return Article(
-            id=article_id,
-            title=title,
-            text=text,
-            path=path,
-            text_sha256=text_sha256,
-            source=source,
-            date=dt.date.fromisoformat(date) if date else None,
-            language=language,
-            url=url,
-            author=author,
-            metadata=json.loads(metadata),
-            headings=tuple(Span(*item) for item in json.loads(headings)),
-            pages=tuple(json.loads(pages)),
-            source_map=tuple(Segment(*item) for item in json.loads(source_map)),
+            *(key, title, text, path, digest, source, day, language, url, author),
+            metadata=metadata,
+            headings=tuple(Span(*item) for item in headings),
+            pages=tuple(pages),
+            source_map=tuple(Segment(*item) for item in source_map),
+            groups=frozenset(readers),
         )
 
     def count(self) -> int:
         """How many articles there are."""
-        return int(self._rows("SELECT count(*) FROM articles")[0][0])
+        return int(self._rows(f"SELECT count(*) FROM articles WHERE {self._sight[0]}", self._sight[1])[0][0])
 
     def passages(self, ids: Sequence[str]) -> list[StoredPassage]:
         """The passages with these ids, in their order; ids that are not in the archive are left out."""
@@ -271,8 +283,8 @@ class Catalog:
     def _passage_rows(self, where: str, values: Sequence[Any]) -> list[Any]:
         return self._rows(
             'SELECT p.id, a.revision, p.start, p."end", p.context, p.sentences, p.vectors '
-            f"FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where}",
-            values,
+            f"FROM passages p JOIN articles a ON a.id = p.article_id WHERE {self._sight[0]} AND {where}",
+            (*self._sight[1], *values),
         )
 
     def _stored(self, row: Any) -> StoredPassage:
@@ -289,7 +301,25 @@ class Catalog:
 
     def languages(self) -> dict[str, int]:
         """How many passages there are in each language ("und" where it is unknown)."""
-        return dict(self._rows("SELECT language, count(*) FROM passages GROUP BY language"))
+        joined = "JOIN articles a ON a.id = p.article_id " if self._limited else ""
+        sql = f"SELECT p.language, count(*) FROM passages p {joined}WHERE {self._sight[0]} GROUP BY p.language"
+        return dict(self._rows(sql, self._sight[1]))
+
+    def nearest(self, vector: Vectors, language: str, limit: int) -> list[str]:
+        """The ids of the passages in `language` whose vectors are nearest to this one (dim,), best first.
+
+        Scores all of them: for where an index cannot say which of the nearest a reader may see.
+        """
+        rows = self._rows(
+            f"SELECT p.id, substr(p.vectors, 1, {2 * self._dim}) FROM passages p "
+            f"JOIN articles a ON a.id = p.article_id WHERE {self._sight[0]} AND p.language = ?",
+            (*self._sight[1], language),
+        )
+        if not rows:
+            return []
+        held = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(-1, self._dim)
+        best = np.argsort(-(held.astype(np.float32) @ vector), kind="stable")[:limit]
+        return [rows[at][0] for at in best]
 
     def allowed(
         self,
@@ -300,7 +330,7 @@ class Catalog:
         languages: Collection[str] | None = None,
     ) -> list[str]:
         """The ids of the articles that a filter lets answer. An undated article is outside any date filter."""
-        where, values = listing.condition(sources, since, until, languages)
+        where, values = listing.condition(sources, since, until, languages, self._sight)
         return [row[0] for row in self._rows(f"SELECT id FROM articles WHERE {where} ORDER BY id", values)]
 
     def find_articles(
@@ -319,7 +349,7 @@ class Catalog:
         Every word of the query occurs in the title, source, author or path, case and accents folded. The filters are
         those of `allowed`.
         """
-        where, values = listing.condition(sources, since, until, languages)
+        where, values = listing.condition(sources, since, until, languages, self._sight)
         with self._lock:  # or what was found might be gone before it is read
             found = listing.find(self._rows, query, where, values)
             return [self._article(revision) for revision in found[offset : offset + limit]], len(found)
@@ -327,11 +357,11 @@ class Catalog:
     def overview(self) -> Overview:
         """What the archive holds, counted. Reads no article."""
         with self._lock:
-            return listing.overview(self._rows)
+            return listing.overview(self._rows, self._sight)
 
     def undated(self, *, sources: Collection[str] | None = None, languages: Collection[str] | None = None) -> int:
         """How many articles, of these outlets and languages, have no date."""
-        where, values = listing.condition(sources, None, None, languages)
+        where, values = listing.condition(sources, None, None, languages, self._sight)
         return int(self._rows(f"SELECT count(*) FROM articles WHERE {where} AND date IS NULL", values)[0][0])
 
     # What the indexes still have to do

@@ -1,4 +1,4 @@
-"""The files of a folder -> articles: their text, and what is known about each of them.
+"""The files of a folder -> articles: their text, and what is known about each of them, also who may read it.
 
 What front matter says counts first, then what the page or the document declares, then what the text says in its own
 headline, byline and date line. What is unknown stays None: neither a file's name nor its time is asked.
@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rag import groups
 from rag.clean import clean, line_key
 from rag.dateline import byline_in, date_in, dateline_of, dates, headline, is_headline
 from rag.errors import CorpusError, UnreadableFile
@@ -101,13 +102,20 @@ def _extracted(suffix: str, data: bytes, max_bytes: int) -> Extract:
         return extract_pdf(data)
     if suffix == ".docx":
         return extract_docx(data, max_bytes=max_bytes)
-    if suffix in (".html", ".htm"):
-        return extract_page(text_of(data, html=True))
+    if suffix not in SUFFIXES:
+        raise UnreadableFile(f"files of type {suffix or 'none'} are not read; known are {', '.join(sorted(SUFFIXES))}")
+    text = text_of(data, html=suffix in (".html", ".htm"))
     if suffix in (".md", ".markdown"):
-        return extract_markdown(text_of(data))
+        found = extract_markdown(text)
+        if not found.metadata:
+            groups.refuse_unread(text)
+        return replace(found, metadata=groups.settled(found.metadata))
+    groups.refuse_unread(text)
     if suffix == ".txt":
-        return extract_text(text_of(data))
-    raise UnreadableFile(f"files of type {suffix or 'none'} are not read; known are {', '.join(sorted(SUFFIXES))}")
+        return extract_text(text)
+    found = extract_page(text)
+    groups.refuse_page(found.metadata)
+    return found
 
 
 def line_keys(extract: Extract) -> frozenset[str]:
@@ -140,6 +148,7 @@ def article(path: Path, root: Path, extract: Extract, repeated: Container[str] =
     Raises:
         UnreadableFile: if the metadata has values of the wrong kind, or cleaning leaves nothing.
     """
+    readers = groups.declared(extract.metadata)
     place = path.relative_to(root).as_posix()
     known = _declared(extract.metadata)
     if "title" in known:
@@ -170,6 +179,7 @@ def article(path: Path, root: Path, extract: Extract, repeated: Container[str] =
         headings=cleaned.headings,
         pages=_pages(extract, cleaned),
         source_map=cleaned.source_map,
+        groups=readers,
     )
 
 
@@ -268,7 +278,7 @@ def _code(language: str) -> str | None:
 
 def _extras(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Whatever else the file declares, as plain data that JSON can hold."""
-    more = {name: value for name, value in metadata.items() if name not in (*_KNOWN, "running")}
+    more = {name: value for name, value in metadata.items() if name not in (*_KNOWN, "running", groups.KEY)}
     if "sample" in (more.get("keywords") or ()):
         more["sample"] = True
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rag import groups
 from rag.errors import CorpusError, UnreadableFile
 from rag.formats import front_matter
 from rag.terms import LANGUAGES, question_language
@@ -29,15 +30,21 @@ def defaults(root: Path) -> dict[str, Any]:
     """
     said = _said(root)
     _checked(said.pop(_EXAMPLES, None), root / NAME)
-    return said
+    try:
+        return groups.settled(said)
+    except UnreadableFile as error:
+        raise CorpusError(f"{root / NAME} cannot be used: {error}") from error
 
 
 def holds_for(place: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of `said`, the defaults, holds for the file at `place` (its path in the corpus): nothing for an upload.
+    """What of `said`, the defaults, holds for the file at `place` (its path in the corpus): for an upload its groups.
 
     The folder's owner knows nothing of what readers will add: an article does not become a sample by being uploaded.
+    But what is added to an archive that is not for everybody is not for everybody either.
     """
-    return {} if place.startswith(f"{UPLOADS}/") else said
+    if not place.startswith(f"{UPLOADS}/"):
+        return said
+    return {name: value for name, value in said.items() if name == groups.KEY}
 
 
 def examples(root: Path) -> dict[str, tuple[str, ...]]:

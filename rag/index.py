@@ -1,7 +1,8 @@
 """The two search indexes: vectors in Chroma (through llama-index) and words in Tantivy.
 
 Both are derived from the catalog and may be thrown away. Chroma keeps one collection a language, since a metadata
-filter costs it a hundred times more than a collection of its own. Nothing outside this module knows either library.
+filter costs it a hundred times more than a collection of its own. Neither knows who may read what: a reader from whom
+articles are kept is served by looking further down the ranking. Nothing outside this module knows either library.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,9 @@ _STEMMED = {
 _PLAIN = "plain"
 _TELLING = 10  # passages in a language from which a word that none of them holds tells something
 _PREFIX = "passages-"  # of the names of the collections
+# How far down its ranking Chroma is asked for what a reader may see, and by what factor further each time. With 100,000
+# passages 50 of them take it 7 ms.
+_DEEPEST, _DEEPER = 768, 4
 
 
 @lru_cache
@@ -98,6 +103,19 @@ class Index:
         self._words.reload()
         self._stores: dict[str, Any] = {}
         self._rarities: dict[tuple[str, str], float] = {}
+        self._hidden: frozenset[str] = frozenset()  # ids of articles
+
+    def without(self, articles: frozenset[str]) -> Index:
+        """These indexes as a reader sees them from whom these articles are kept, given by id. Only for asking.
+
+        No passage of them is found, and no word or name is known for standing there. Only rarity counts all passages:
+        it weighs what is found, and says of a word neither where it stands nor whether it does.
+        """
+        if not articles:
+            return self
+        view = copy(self)
+        view._hidden = articles
+        return view
 
     def close(self) -> None:
         """Close both indexes; Chroma's files stay open otherwise."""
@@ -198,15 +216,24 @@ class Index:
     # Asking
 
     def nearest(self, vector: Sequence[float], language: str, limit: int) -> list[tuple[str, float]]:
-        """The ids of the passages in `language` whose vectors are nearest, with their cosine, best first."""
+        """The ids of the passages in `language` whose vectors are nearest, with their cosine, best first.
+
+        Fewer than there are only where very many nearer ones are hidden.
+        """
         from llama_index.core.vector_stores.types import VectorStoreQuery
 
         store = self._store(language)
         if store is None:
             return []
-        found = store.query(VectorStoreQuery(query_embedding=list(vector), similarity_top_k=limit))
-        # llama-index reports exp(-distance), and Chroma's cosine distance is 1 - cosine.
-        return [(node_id, 1 + math.log(score)) for node_id, score in zip(found.ids, found.similarities, strict=True)]
+        depth = limit
+        while True:
+            found = store.query(VectorStoreQuery(query_embedding=list(vector), similarity_top_k=depth))
+            # llama-index reports exp(-distance), and Chroma's cosine distance is 1 - cosine.
+            ranked = [(item, 1 + math.log(score)) for item, score in zip(found.ids, found.similarities, strict=True)]
+            seen = [(item, cosine) for item, cosine in ranked if self._may_see(item)]
+            if len(seen) >= limit or len(ranked) < depth or depth >= _DEEPEST:
+                return seen[:limit]
+            depth *= _DEEPER
 
     def matching(
         self,
@@ -234,9 +261,29 @@ class Index:
         if articles is not None:
             allowed = tantivy.Query.term_set_query(schema, "article", list(articles))
             must.append(tantivy.Query.const_score_query(allowed, 0.0))
+        return self._hits(tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must]), limit)
+
+    def _hits(self, query: tantivy.Query, limit: int) -> list[tuple[str, float]]:
+        """The ids of the passages that may be seen and that a query finds, with their scores, best first."""
         searcher = self._words.searcher()
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must])
-        return [(searcher.doc(address)["id"][0], score) for score, address in searcher.search(query, limit).hits]
+        depth = limit
+        while True:
+            hits = searcher.search(query, depth, count=False).hits
+            found = ((str(searcher.doc(address)["id"][0]), score) for score, address in hits)
+            seen = [(item, score) for item, score in found if self._may_see(item)]
+            if len(seen) >= limit or len(hits) < depth:
+                return seen[:limit]
+            depth = max(64, depth * _DEEPER)
+
+    def _may_see(self, passage_id: str) -> bool:
+        return passage_id.split(":", 1)[0] not in self._hidden
+
+    def _held(self, field: str, term: str, passages: int = 1) -> bool:
+        """Whether at least so many passages that may be seen hold a term."""
+        searcher = self._words.searcher()
+        if searcher.doc_freq(field, term) < passages:  # counts what was removed and what may not be seen, too
+            return False
+        return len(self._hits(tantivy.Query.term_query(self._words.schema, field, term, "basic"), passages)) >= passages
 
     def rarity(self, term: str, language: str | None = None) -> float:
         """How telling a term is: BM25's inverse document frequency (Robertson and Zaragoza 2009, section 3.3), >= 0.
@@ -253,23 +300,30 @@ class Index:
 
     def is_telling(self, language: str) -> bool:
         """Whether there are so many passages in `language` that a word which none of them holds tells something."""
-        return bool(self._words.searcher().doc_freq("language", language) >= _TELLING)
+        return self._held("language", language, _TELLING)
 
     def unknown_share(self, stemmed: Collection[str], language: str) -> float:
         """How many of these stems (0 to 1) no passage in `language` holds; 0 where there are too few to tell."""
-        searcher = self._words.searcher()
         if not stemmed or not self.is_telling(language):
             return 0.0
         body = f"body_{_analysis(language)}"
-        return sum(not searcher.doc_freq(body, stem) for stem in stemmed) / len(stemmed)
+        return sum(not self._held(body, stem) for stem in stemmed) / len(stemmed)
 
     def knows(self, form: str, *, as_name: bool = False) -> bool:
         """Whether any passage holds this form (written like a name)."""
-        return bool(self._words.searcher().doc_freq("names" if as_name else "forms", form))
+        return self._held("names" if as_name else "forms", form)
 
-    def names_beginning(self, prefix: str) -> list[tuple[str, int]]:
-        """The forms written like names that begin with `prefix`, with the number of passages that hold each."""
-        return self._words.searcher().terms_with_prefix("names", prefix)
+    def names_beginning(self, prefix: str) -> list[str]:
+        """The forms written like names that begin with `prefix`, also those of hidden passages: see `times_named`."""
+        return [form for form, _ in self._words.searcher().terms_with_prefix("names", prefix)]
+
+    def times_named(self, form: str) -> int:
+        """How many passages that may be seen hold this form, written like a name."""
+        query = tantivy.Query.term_query(self._words.schema, "names", form, "basic")
+        if self._hidden:
+            hidden = tantivy.Query.term_set_query(self._words.schema, "article", list(self._hidden))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, hidden)])
+        return int(self._words.searcher().search(query, 1, count=True).count or 0)  # type: ignore[attr-defined]
 
 
 def _language(item: StoredPassage) -> str:

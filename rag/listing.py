@@ -25,6 +25,7 @@ CREATE INDEX IF NOT EXISTS articles_listed ON articles (date DESC, path, languag
 _MARKS = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]+")
 
 Rows = Callable[[str, Sequence[Any]], list[Any]]
+Condition = tuple[str, list[Any]]  # in SQL, on the articles; and its values
 
 
 def folded(text: str) -> str:
@@ -50,10 +51,14 @@ def register(db: sqlite3.Connection) -> None:
 
 
 def condition(
-    sources: Collection[str] | None, since: dt.date | None, until: dt.date | None, languages: Collection[str] | None
-) -> tuple[str, list[Any]]:
-    """A filter as an SQL condition and its values; None lets everything pass."""
-    conditions, values = ["1"], list[Any]()
+    sources: Collection[str] | None,
+    since: dt.date | None,
+    until: dt.date | None,
+    languages: Collection[str] | None,
+    sight: Condition,
+) -> Condition:
+    """A filter, where None lets everything pass, of what is in sight."""
+    conditions, values = [sight[0]], [*sight[1]]
     for column, wanted in (("source", sources), ("language", languages)):
         if wanted is not None:
             conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
@@ -77,17 +82,20 @@ def find(rows: Rows, query: str, where: str, values: Sequence[Any]) -> list[int]
     return [row[0] for row in rows(f"SELECT revision FROM articles WHERE {where} ORDER BY date DESC, path", values)]
 
 
-def overview(rows: Rows) -> Overview:
-    """What the archive holds, counted."""
-    counts = "SELECT {0}, count(*) FROM articles WHERE {0} NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    months = "SELECT substr(date, 1, 7), language, count(*) FROM articles WHERE date NOT NULL GROUP BY 1, 2"
-    sums = "SELECT count(*), count(date), min(date), max(date), ifnull(max(revision), 0) FROM articles"
-    ((articles, dated, first, last, revision),) = rows(sums, ())
+def overview(rows: Rows, sight: Condition) -> Overview:
+    """What the archive holds of the articles in sight, counted."""
+    where, values = sight
+    counts = f"SELECT {{0}}, count(*) FROM articles WHERE {where} AND {{0}} NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    months = (
+        f"SELECT substr(date, 1, 7), language, count(*) FROM articles WHERE {where} AND date NOT NULL GROUP BY 1, 2"
+    )
+    sums = f"SELECT count(*), count(date), min(date), max(date), ifnull(max(revision), 0) FROM articles WHERE {where}"
+    ((articles, dated, first, last, revision),) = rows(sums, values)
     return Overview(
         articles=articles,
-        languages=dict(rows(counts.format("language"), ())),
-        sources=dict(rows(counts.format("source"), ())),
-        months={(month, language): count for month, language, count in rows(months, ())},
+        languages=dict(rows(counts.format("language"), values)),
+        sources=dict(rows(counts.format("source"), values)),
+        months={(month, language): count for month, language, count in rows(months, values)},
         undated=articles - dated,
         first=dt.date.fromisoformat(first) if first else None,
         last=dt.date.fromisoformat(last) if last else None,

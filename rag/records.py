@@ -1,6 +1,7 @@
 """The data that flows through the stages, frozen and without I/O.
 
-All offsets are half-open and count Unicode code points of `Article.text`.
+All offsets are half-open and count Unicode code points of `Article.text`; plain data carries them in UTF-16 code units
+as well, for JavaScript.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Article:
 
     `text` is the cleaned, canonical text: paragraphs parted by a blank line, headings among them. `id` is stable: it
     comes from the path in the corpus. `title` is the article's first words where no title is known; every other
-    unknown is None.
+    unknown is None. `groups` are those whose readers may read it, in small letters; everybody may where there are none.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Article:
     headings: tuple[Span, ...] = ()
     pages: tuple[int, ...] = ()  # where each page of a paged document begins; empty for others
     source_map: tuple[Segment, ...] = ()
+    groups: frozenset[str] = frozenset()
 
     @property
     def sample(self) -> bool:
@@ -109,7 +111,7 @@ class Article:
         return page
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known about the article, without its text."""
+        """What is known about the article, without its text, and without its groups, which are not the reader's."""
         return {
             "id": self.id,
             "title": self.title,
@@ -152,6 +154,12 @@ class Passage:
         return self.article.text[self.start : self.end]
 
 
+def _utf16(text: str, start: int, end: int) -> tuple[int, int]:
+    """The code points `start` and `end` of `text` as UTF-16 code units."""
+    before, inside = (len(part.encode("utf-16-le")) // 2 for part in (text[:start], text[start:end]))
+    return before, before + inside
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that retrieval found, with its score (higher is better)."""
@@ -160,11 +168,16 @@ class Hit:
     score: float
 
     def to_dict(self) -> dict[str, Any]:
+        """The passage as plain data: `start` and `end` in code points of the article's text, `start_utf16` and
+        `end_utf16` the same places in UTF-16 code units, as JavaScript counts."""
         passage = self.passage
+        start_utf16, end_utf16 = _utf16(passage.article.text, passage.start, passage.end)
         return {
             "article": passage.article.to_dict(),
             "start": passage.start,
             "end": passage.end,
+            "start_utf16": start_utf16,
+            "end_utf16": end_utf16,
             "text": passage.text,
             "score": round(self.score, 4),
         }
@@ -200,11 +213,16 @@ class Citation:
         return self.article.page_at(self.start)
 
     def to_dict(self) -> dict[str, Any]:
+        """The citation as plain data: `start` and `end` in code points of the article's text, `start_utf16` and
+        `end_utf16` the same places in UTF-16 code units, as JavaScript counts."""
+        start_utf16, end_utf16 = _utf16(self.article.text, self.start, self.end)
         return {
             "number": self.number,
             "article": self.article.to_dict(),
             "start": self.start,
             "end": self.end,
+            "start_utf16": start_utf16,
+            "end_utf16": end_utf16,
             "quote": self.quote,
             "context": self.context,
             "page": self.page,

@@ -7,6 +7,7 @@ cold start stays quick. Any cross-encoder of sentence-transformers can take its 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,6 +60,22 @@ def open_reranker(name: str) -> Reranker | None:
         return HubCrossEncoder(name)
     path = model_path()
     return SentenceRanker(WordPieces(path)) if path else None
+
+
+class LazyReranker:
+    """The cross-encoder of this name, opened once, when somebody first needs it. Safe to use from several threads."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._opened: Reranker | None = None
+
+    def opened(self) -> Reranker | None:
+        """As `open_reranker`."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_reranker(self._name)
+            return self._opened
 
 
 class SentenceRanker:

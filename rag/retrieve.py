@@ -5,6 +5,9 @@ language does not crowd out the others. Then all are scored alike: by the cosine
 sentence, and by the words they share. Words count only where they can: stems within a language, names and numbers
 everywhere. Plain rank fusion, which counts a passage down for sharing no words with a question in another language,
 is wrong here.
+
+Catalog and index may be those of a reader from whom articles are kept. He gets what he would get if they were not
+there: nothing is taken away after the best have been chosen, so that no place is lost to what he may not see.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from rapidfuzz.distance import OSA
 
 from rag.catalog import UNKNOWN_LANGUAGE, Catalog, StoredPassage
 from rag.embed import Vectors
+from rag.errors import SettingsError
 from rag.index import Index, stems
 from rag.terms import Name, content_words, fold, names, question_language, text_forms, words
 
@@ -57,6 +61,33 @@ class Filter:
     def by_article(self) -> bool:
         """Whether it says more than a language, for which there are collections."""
         return self.sources is not None or self.since is not None or self.until is not None
+
+
+def checked_filter(
+    languages: Collection[str] | None,
+    sources: Collection[str] | None,
+    since: dt.date | None,
+    until: dt.date | None,
+) -> Filter:
+    """The filter that somebody asks for; an empty list lets everything pass.
+
+    Raises:
+        SettingsError: a value is of the wrong kind, or the days are in the wrong order.
+    """
+    for name, value in (("languages", languages), ("sources", sources)):
+        if isinstance(value, str):
+            raise SettingsError(f"{name} is the text {value!r}, expected a list such as [{value!r}]")
+    for name, day in (("since", since), ("until", until)):
+        if day is not None and (isinstance(day, dt.datetime) or not isinstance(day, dt.date)):
+            raise SettingsError(f"{name} is {day!r}, expected a datetime.date")
+    if since and until and since > until:
+        raise SettingsError(f"since ({since}) is later than until ({until}); swap them")
+    return Filter(
+        languages=frozenset(code.lower() for code in languages) if languages else None,
+        sources=frozenset(sources) if sources else None,
+        since=since,
+        until=until,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +145,19 @@ def _is_misspelled(form: str, index: Index) -> bool:
 
 
 def _mended(form: str, index: Index) -> str | None:
-    """The archive's name that is one typing error away from `form`, if there is just one that is common enough.
+    """The archive's name that is one typing error away from `form`, the most common one where there are several.
 
     Errors in the first letter are not looked for: that would need the whole vocabulary, and people rarely make them.
     """
     if len(form) < 5 or form.isdigit():
         return None
     near = [
-        (count, known)
-        for known, count in index.names_beginning(form[:1])
+        known
+        for known in index.names_beginning(form[:1])
         if abs(len(known) - len(form)) <= 1 and OSA.distance(form, known, score_cutoff=1) <= 1
     ]
-    return max(near)[1] if near else None
+    count, best = max(((index.times_named(known), known) for known in near), default=(0, ""))
+    return best if count else None
 
 
 def _respelled(text: str, form: str, mended: str) -> str:
@@ -152,7 +184,10 @@ def retrieve(
     else:
         ids: dict[str, None] = {}
         for language in languages:
-            ids.update((found, None) for found, _ in index.nearest(vector.tolist(), language, CANDIDATES))
+            near = [found for found, _ in index.nearest(vector.tolist(), language, CANDIDATES)]
+            if len(near) < min(CANDIDATES, held[language]):  # nearly all that is near is hidden
+                near = catalog.nearest(vector, language, CANDIDATES)
+            ids.update((found, None) for found in near)
             ids.update((found, None) for found, _ in _lexical(question, language, index=index))
         stored = catalog.passages(list(ids))
     candidates = [score(question, vector, item, index=index) for item in stored]

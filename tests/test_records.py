@@ -87,6 +87,19 @@ def test_an_answer_becomes_json_and_keeps_everything() -> None:
     assert plain["nearest"][0]["text"] == TEXT[:25]
 
 
+@given(text=st.text(st.sampled_from("ab é“\n𝄞😀👩‍💻𐍈"), min_size=1, max_size=40), data=st.data())
+def test_offsets_in_utf_16_units_hold_the_quotation_for_javascript(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    article = dataclasses.replace(ARTICLE, text=text)
+    units = text.encode("utf-16-le")
+    cited = Citation(1, article, start, end, text[start:end], text).to_dict()
+    hit = Hit(Passage(article, start, end, ()), 1).to_dict()
+    for told in (cited, hit):
+        assert units[2 * told["start_utf16"] : 2 * told["end_utf16"]].decode("utf-16-le") == text[start:end]
+        assert (told["start"], told["end"]) == (start, end)
+
+
 def test_a_sync_report_names_each_skipped_file_with_its_reason() -> None:
     report = SyncReport(added=2, skipped=(("b.pdf", "password-protected"),))
     assert report.to_dict()["skipped"] == [{"path": "b.pdf", "reason": "password-protected"}]

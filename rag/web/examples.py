@@ -1,17 +1,18 @@
 """Questions for the first screen that the archive answers: those that its folder declares, else made from its names.
 
 Nothing is offered unasked: each example has been put to the assistant, and only what it answers is shown. Those that
-are made keep to forms that are good Dutch, German and English whatever name stands in them.
+are made keep to forms that are good Dutch, German and English whatever name stands in them. Readers who may not read
+the same articles do not share examples.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from rag import folder
@@ -27,7 +28,12 @@ _ARTICLES = 100  # the newest, in which names are looked for
 _ASKED = 12  # candidates at most; each takes the time of a question
 _OTHERS = 4  # of them about what headlines name
 
+_KEPT = 128  # sets of examples that are remembered: by language, and by what readers may not read
+
 _SURE, _LIKELY, _THIN = 0.8, 0.5, 0.3  # confidences
+
+_Key = tuple[Path, str, int, str]  # the last: a digest of what the reader may not read
+_State = tuple[int, int, tuple[str, ...]]  # articles, revision, declared questions
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +52,11 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What was found for one assistant, by language and count, each with the state of the archive it was found for."""
+    """What was found for one assistant and its views, by language, count and what is hidden, each with the state of the
+    archive it was found for. What was used last stands last."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    found: dict[tuple[Path, str, int], tuple[Any, tuple[str, ...]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of who asks
+    found: dict[_Key, tuple[_State, tuple[str, ...]]] = field(default_factory=dict)
 
 
 _kept: WeakKeyDictionary[Assistant, _Kept] = WeakKeyDictionary()
@@ -59,29 +66,54 @@ _guard = threading.Lock()
 def examples(assistant: Assistant, corpus: Path, language: str, count: int = 3) -> tuple[str, ...]:
     """Up to `count` questions in `language` (nl, de, en) that the archive answers, each from another article.
 
-    The first call after a change of the archive, or of what the folder `corpus` declares, asks them, which takes two or
-    three seconds; the others come from memory. Never raises: without an archive there are no examples.
+    For a view (`Assistant.for_groups`) they come from what its reader may read. The first call after a change of the
+    archive, or of what the folder `corpus` declares, asks them, which takes two or three seconds; the others come from
+    memory. Never raises: without an archive there are no examples.
     """
     with _guard:
-        kept = _kept.setdefault(assistant, _Kept())
+        kept = _kept.setdefault(assistant.whole, _Kept())
     try:
+        hidden = hashlib.sha256("\n".join(sorted(assistant.hidden())).encode()).hexdigest()
+        key = (corpus, language, count, hidden)
+        found = _remembered(kept, key, _state(assistant, corpus, language))
+        if found is not None:
+            return found
         with kept.lock:  # whoever comes meanwhile waits for this answer and does not ask again
-            declared = _declared(corpus, language)
-            overview = assistant.overview()
-            if not overview.articles:
-                return ()
-            state = (overview.articles, overview.revision, declared)
-            at, found = kept.found.get((corpus, language, count), (None, ()))
-            if at != state:
-                found = _answered(assistant, [_Candidate(question) for question in declared], count)
-                found = found or _answered(assistant, _made(assistant, texts_for(language)), count)
-                kept.found[corpus, language, count] = state, found
+            state = _state(assistant, corpus, language)
+            found = _remembered(kept, key, state)
+            if found is None:
+                found = _found(assistant, state, language, count)
+                with _guard:
+                    kept.found[key] = state, found
+                    while len(kept.found) > _KEPT:
+                        del kept.found[next(iter(kept.found))]
             return found
     except RagError as error:
         _log.warning("There are no examples: %s", error)
     except Exception:
         _log.exception("There are no examples")
     return ()
+
+
+def _state(assistant: Assistant, corpus: Path, language: str) -> _State:
+    overview = assistant.overview()
+    return overview.articles, overview.revision, _declared(corpus, language)
+
+
+def _remembered(kept: _Kept, key: _Key, state: _State) -> tuple[str, ...] | None:
+    with _guard:
+        if key not in kept.found or kept.found[key][0] != state:
+            return None
+        kept.found[key] = kept.found.pop(key)
+        return kept.found[key][1]
+
+
+def _found(assistant: Assistant, state: _State, language: str, count: int) -> tuple[str, ...]:
+    articles, _, declared = state
+    if not articles:
+        return ()
+    found = _answered(assistant, [_Candidate(question) for question in declared], count)
+    return found or _answered(assistant, _made(assistant, texts_for(language)), count)
 
 
 def _declared(corpus: Path, language: str) -> tuple[str, ...]:
