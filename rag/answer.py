@@ -101,7 +101,7 @@ def from_quotes(
     framing = framing_language(language)
     citations = choose(readings, standalone)
     statements = tuple(
-        Statement(_framed(citation, framing), (citation.number,), supported=True) for citation in citations
+        Statement(_stated(citation, framing), (citation.number,), supported=True) for citation in citations
     )
     lines = [statement.text for statement in statements] + _undated(circumstances, _TEXTS[framing])
     return Answer(
@@ -157,21 +157,27 @@ def nearest(candidates: Sequence[Candidate]) -> tuple[Hit, ...]:
     return tuple(kept.values())[:_NEAREST]
 
 
-def _framed(citation: Citation, language: str) -> str:
-    """A quotation with who said it where and when, as far as known, in the language of the answer."""
+def _stated(citation: Citation, language: str) -> str:
+    """The statement that a quotation makes: framed, with its number and where else it stands."""
+    names = ", ".join(other.source or other.title for other in citation.also_in)
+    also = _TEXTS[language]["also_in"].format(names=names) if names else ""
+    return f"{framed(citation, language)} [{citation.number}]{also}"
+
+
+def framed(citation: Citation, language: str) -> str:
+    """A quotation with who said it where and when, as far as known, in the language of the answer (nl, de or en)."""
     texts = _TEXTS[language]
     article = citation.article
     kind = ("dated_" if article.date else "") + ("source" if article.source else "title")
     about = [texts["sample"]] if article.sample else []
     if article.language is not None and article.language != language:
         about.append(texts["in_language"].format(name=language_name(article.language, language)))
-    also = texts["also_in"].format(names=", ".join(other.source or other.title for other in citation.also_in))
     return texts[kind].format(
         source=article.source,
         title=article.title,
         date=date_text(article.date, language) if article.date else "",
         about=f" ({', '.join(about)})" if about else "",
-        quote=f"{in_marks(citation.quote, language)} [{citation.number}]{also if citation.also_in else ''}",
+        quote=in_marks(citation.quote, language),
     )
 
 

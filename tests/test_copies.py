@@ -7,14 +7,14 @@ import datetime as dt
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rag.answer import in_marks
 from rag.records import Answer, Article, Citation, Hit, Passage, Sentence, Statement
-from rag.web.copies import markdown, plain, quotation
+from rag.web.copies import link_to, markdown, plain, quotation
 
 BASE = "https://wiki.example/archive"
 TEXT = "First line. Licensing comes first. “We pay,” she said. “You pay.”"
@@ -55,7 +55,7 @@ def test_a_found_answer_is_the_question_the_quotations_and_where_they_stand() ->
         "\n"
         "“Licensing comes first.”\n"
         "The Daily Example, “Warner wants licences”, 13 October 2025\n"
-        "https://daily.example/a?b=1&c=2\n"
+        "https://daily.example/a?b=1&c=2#:~:text=Licensing%20comes%20first.\n"
         "\n"
         "“First line.”\n"
         "“Some first words…”\n"
@@ -66,7 +66,8 @@ def test_a_found_answer_is_the_question_the_quotations_and_where_they_stand() ->
         "\n"
         "> “Licensing comes first.”\n"
         ">\n"
-        "> The Daily Example, *Warner wants licences*, 13 October 2025, <https://daily.example/a?b=1&c=2>\n"
+        "> The Daily Example, *Warner wants licences*, 13 October 2025, "
+        "<https://daily.example/a?b=1&c=2#:~:text=Licensing%20comes%20first.>\n"
         "\n"
         "> “First line.”\n"
         ">\n"
@@ -114,6 +115,31 @@ def test_what_is_no_web_address_is_not_linked() -> None:
         assert quotation(citing(article, "First line."), "en", "").endswith("13 October 2025")
 
 
+def test_a_link_leads_to_the_very_words_on_the_articles_own_page() -> None:
+    long = "It was – so-called “fair use”, A&B said – the first of its kind that he_knew of in all of France."
+    words = {
+        "First line.": "First%20line.",
+        "so-called, A&B": "so%2Dcalled%2C%20A%26B",
+        long: "It%20was%20%E2%80%93%20so%2Dcalled%20%E2%80%9Cfair,of%20in%20all%20of%20France.",
+    }
+    for quote, said in words.items():
+        article = dataclasses.replace(ARTICLE, text=quote)
+        assert link_to(citing(article, quote), BASE) == f"https://daily.example/a?b=1&c=2#:~:text={said}"
+    for fragment in ("#part", "#part:~:text=of%20another"):
+        article = dataclasses.replace(ARTICLE, url=f"https://daily.example/a{fragment}")
+        assert link_to(citing(article, "First line."), BASE) == "https://daily.example/a#part:~:text=First%20line."
+
+
+@settings(deadline=None)
+@given(address=st.text(st.characters(exclude_categories=["Cs"])), quote=st.text("a-,& \n~_'(", min_size=1))
+def test_an_address_ends_no_link_early_whatever_it_holds(address: str, quote: str) -> None:
+    article = dataclasses.replace(ARTICLE, text=quote, url="https://daily.example/?" + address)
+    found = link_to(Citation(1, article, 0, len(quote), quote, quote), BASE)
+    assert re.fullmatch(r"https://daily\.example/\?[!#-&(-;=?-Z_a-z~]*", found)
+    assert not re.search(r"__|~~|&#?\w+;", found)
+    assert not set(found.partition(":~:text=")[2]) & set("-&")
+
+
 @pytest.mark.parametrize(
     ("language", "closest"),
     [
@@ -143,8 +169,13 @@ def test_a_written_answer_keeps_its_numbers_and_says_what_nothing_supports() -> 
     assert "\n\n> \\[1\\] “First line.”\n" in markdown(answer, "")
 
 
+def letters(text: str) -> str:
+    """What of a text is neither white space nor a control character."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]", "", text)
+
+
 hostile = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
     st.lists(
         st.sampled_from(
             "# - + * _ ~ ` ``` > < | [ ] ( ) ! \\ & &amp; = --- 1. 2) :-- a [x](http://evil.example) <script> "
@@ -153,7 +184,7 @@ hostile = st.one_of(
         min_size=1,
         max_size=8,
     ).map(" ".join),
-).filter(lambda text: bool(text.strip()))
+).filter(lambda text: bool(letters(text)))
 
 
 def rendered(source: str) -> tuple[list[Token], str]:
@@ -163,6 +194,7 @@ def rendered(source: str) -> tuple[list[Token], str]:
     return flat, "".join(token.content for token in flat if token.type in ("text", "text_special"))
 
 
+@settings(deadline=None)
 @given(
     question=hostile,
     text=hostile,
@@ -190,9 +222,9 @@ def test_hostile_text_stays_text(
             *("link", "bullet_list", "list_item"),
         }
         assert sum(token.type == "link_open" for token in tokens) == 1
-        letters = re.sub(r"\s", "", shown)
+        shown = letters(shown)
         for said in (question, title, source or "", text if answer.found else statement):
-            assert re.sub(r"\s", "", said) in letters
+            assert letters(said) in shown
         for copied in (markdown(answer, BASE), plain(answer, BASE)):
-            assert not re.search(r"[^\S\n]\n|\n{3}|\s\Z|\A\s", copied)
-        assert " ".join(question.split()) == plain(answer, BASE).split("\n")[0]
+            assert not re.search(r"[^\S\n]\n|\n{3}|\s\Z|\A\s|[\x00-\x09\x0b-\x1f\x7f-\x9f]", copied)
+        assert letters(question) == letters(plain(answer, BASE).split("\n")[0])

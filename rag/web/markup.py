@@ -191,17 +191,23 @@ def heard(answer: Answer, texts: Texts) -> str:
 
 
 def _acts(texts: Texts) -> str:
-    """What can be done with an answer: copy it, say whether it helped."""
-    copies = "".join(
-        f'<button type="button" data-copy="{kind}">{escape(label)}</button>'
-        for kind, label in (("plain", texts.copy_answer), ("markdown", texts.copy_markdown))
-    )
+    """What can be done with an answer: copy it, for a wiki too, say whether it helped."""
+    wikis = (("mediawiki", "MediaWiki"), ("dokuwiki", "DokuWiki"), ("footnotes", texts.copy_footnotes))
+    copies = _copy_buttons(("plain", texts.copy_answer), ("markdown", texts.copy_markdown))
+    for_wiki = f"<summary>{escape(texts.copy_wiki)}</summary><div>{_copy_buttons(*wikis)}</div>"
     thumbs = "".join(
         f'<button type="button" class="or-thumb" data-verdict="{verdict}" aria-pressed="false" title="{escape(label)}">'
         f'<span class="or-hidden">{escape(label)}</span></button>'
         for verdict, label in (("up", texts.helpful), ("down", texts.not_helpful))
     )
-    return f'<div class="or-acts or-turn-acts">{copies}<span class="or-thumbs">{thumbs}</span></div>'
+    return (
+        f'<div class="or-acts or-turn-acts">{copies}<details class="or-wikis">{for_wiki}</details>'
+        f'<span class="or-thumbs">{thumbs}</span></div>'
+    )
+
+
+def _copy_buttons(*kinds: tuple[str, str]) -> str:
+    return "".join(f'<button type="button" data-copy="{kind}">{escape(label)}</button>' for kind, label in kinds)
 
 
 def error_html(message: str) -> str:
