@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import ipaddress
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
@@ -24,6 +26,7 @@ from rag.errors import SettingsError
 
 PREFIX = "ON_RECORD_"
 BUNDLED_MODEL = "bundled"
+SHORTEST_TOKEN = 16  # characters
 
 _PACKAGE = Path(__file__).resolve().parent
 _log = logging.getLogger(__name__)
@@ -82,8 +85,95 @@ def _text(value: str) -> str:
     return value
 
 
-def _meta(help: str, parse: Callable[[str], Any], shown: str) -> dict[str, Any]:
-    return {"help": help, "parse": parse, "shown": shown}
+def _listed(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    expected = "origins such as https://wiki.example:8443, parted by commas, without a path and without *"
+    origins = []
+    for item in _listed(value):
+        try:
+            parts = urlsplit(item.lower())
+        except ValueError:
+            raise ValueError(expected) from None
+        if (
+            parts.scheme not in ("http", "https")
+            or not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", parts.netloc)
+            or parts.path not in ("", "/")
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError(
+                "origins parted by commas, such as https://wiki.example:8443, without a path and without *"
+            )
+        default = ":443" if parts.scheme == "https" else ":80"
+        origins.append(f"{parts.scheme}://{parts.netloc.removesuffix(default)}")  # as browsers write them
+    return tuple(dict.fromkeys(origins))
+
+
+def _auth(value: str) -> str:
+    if value.lower() != "none":
+        raise ValueError('"none", which opens the archive to whoever reaches it')
+    return "none"
+
+
+def _tokens(value: str) -> tuple[Token, ...]:
+    words = [item.split() for item in _listed(value)]
+    tokens = [Token(secret, frozenset(name.casefold() for name in groups)) for secret, *groups in words]
+    if any(len(token.secret) < SHORTEST_TOKEN for token in tokens):
+        raise ValueError(f"tokens of at least {SHORTEST_TOKEN} characters, parted by commas")
+    return tuple(tokens)
+
+
+def _password(value: str) -> str:
+    if len(value) < 8:
+        raise ValueError("at least 8 characters")
+    return value
+
+
+def _secret(value: str) -> str:
+    if len(value.encode()) < 32:  # RFC 7518, section 3.2
+        raise ValueError("at least 32 characters, such as what `openssl rand -hex 32` prints")
+    return value
+
+
+def _headers(value: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _listed(value))
+    if len(names) not in (1, 2) or not all(re.fullmatch(r"[a-z0-9-]+", name) for name in names):
+        raise ValueError("the header with the reader's name, and after a comma that with the groups")
+    return names
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(item)) for item in _listed(value))
+    except ValueError:
+        raise ValueError("addresses or networks parted by commas, such as 127.0.0.1, 10.0.0.0/8") from None
+
+
+def _number(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", value):
+        raise ValueError("a whole number; 0 for no limit")
+    return int(value)
+
+
+def _logged(value: str) -> str:
+    if value.lower() not in ("on", "off", "questions"):
+        raise ValueError("on, off or questions")
+    return value.lower()
+
+
+def _meta(help: str, parse: Callable[[str], Any], shown: str, *, secret: bool = False) -> dict[str, Any]:
+    return {"help": help, "parse": parse, "shown": shown, "secret": secret}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A program's token and the groups whose articles it may read."""
+
+    secret: str = field(repr=False)
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +234,78 @@ class Settings:
             "`off`",
         ),
     )
+    embed_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=_meta(
+            "Origins whose pages may show the panel and ask the API from a browser, parted by commas, exact with their "
+            "ports: `https://wiki.example`.",
+            _origins,
+            "none",
+        ),
+    )
+    auth: str = field(
+        default="",
+        metadata=_meta(
+            "`none` lets whoever reaches the server read all articles that carry no groups.",
+            _auth,
+            "nobody from outside; on loopback as `none`",
+        ),
+    )
+    auth_tokens: tuple[Token, ...] = field(
+        default=(),
+        repr=False,
+        metadata=_meta(
+            "Tokens of programs, parted by commas; each may be followed by its groups: `TOKEN legal board, TOKEN`.",
+            _tokens,
+            "none",
+            secret=True,
+        ),
+    )
+    auth_password: str = field(
+        default="",
+        repr=False,
+        metadata=_meta("A password with which people sign in.", _password, "none", secret=True),
+    )
+    auth_secret: str = field(
+        default="",
+        repr=False,
+        metadata=_meta(
+            "The secret that signs the tokens of a wiki's readers; the wiki's backend knows it too.",
+            _secret,
+            "none",
+            secret=True,
+        ),
+    )
+    auth_proxy_header: tuple[str, ...] = field(
+        default=(),
+        metadata=_meta(
+            "Header in which a proxy names the reader who signed in there, and after a comma the one with his groups: "
+            "`Remote-User, Remote-Groups`.",
+            _headers,
+            "none",
+        ),
+    )
+    auth_proxy_addresses: tuple[str, ...] = field(
+        default=(),
+        metadata=_meta(
+            "Addresses and networks of proxies, parted by commas: from these alone the header above and "
+            "`X-Forwarded-…` are believed.",
+            _addresses,
+            "none",
+        ),
+    )
+    rate: int = field(
+        default=60,
+        metadata=_meta("Questions that one reader may ask in a minute; 0 sets no limit.", _number, "`60`"),
+    )
+    log: str = field(
+        default="on",
+        metadata=_meta(
+            "The log on stderr, a JSON object a line: `on`, `off`, or `questions`, which adds what is asked.",
+            _logged,
+            "`on`",
+        ),
+    )
 
     @property
     def index_path(self) -> Path:
@@ -179,8 +341,9 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
             try:
                 values[known[name].name] = known[name].metadata["parse"](value)
             except ValueError as error:
+                shown = "not usable" if known[name].metadata["secret"] else repr(value)
                 raise SettingsError(
-                    f"{name} is {value!r}, expected {error}; correct it in the environment or in .env"
+                    f"{name} is {shown}, expected {error}; correct it in the environment or in .env"
                 ) from None
     return Settings(**values)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import http.client
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,36 @@ class Served:
         return f"http://{self.host}:{self.port}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def fetch(
+    server: Served, path: str, *, method: str = "GET", body: bytes | Iterator[bytes] | None = None, **headers: str
+) -> Reply:
+    """One request, its path and headers exactly as given (`_` in a header's name is a hyphen)."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.putrequest(method, path, skip_host="Host" in sent, skip_accept_encoding=True)
+    for name, value in sent.items():
+        if value:
+            connection.putheader(name, value)
+    if isinstance(body, bytes):
+        connection.putheader("Content-Length", str(len(body)))
+        connection.putheader("Content-Type", "application/json")
+    elif body is not None:
+        connection.putheader("Transfer-Encoding", "chunked")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a refusal may come before all is sent
+        connection.endheaders(body, encode_chunked=not isinstance(body, bytes | None))
+    response = connection.getresponse()
+    text = response.read().decode("utf-8", "replace")
+    connection.close()
+    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+
+
 class _Stripping:
     """What a reverse proxy does that serves the application below a path: it knows no other, and takes it off."""
 
@@ -59,7 +92,7 @@ class Server:
 
     def __init__(self, assistant: Assistant, settings: Settings | None = None, *, proxied: bool = False) -> None:
         self._assistant = assistant
-        self._settings = settings or Settings()
+        self._settings = settings or Settings(rate=0)
         self._proxied = proxied
         self._server: uvicorn.Server | None = None
 

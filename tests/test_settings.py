@@ -12,7 +12,7 @@ import pytest
 
 from rag import settings
 from rag.errors import SettingsError
-from rag.settings import Settings, load
+from rag.settings import Settings, Token, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +40,15 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "ON_RECORD_EMBED_MODEL": "models/mine",
             "ON_RECORD_RERANK_MODEL": "off",
             "ON_RECORD_UPLOADS": "ON",
+            "ON_RECORD_EMBED_ORIGINS": "https://Wiki.Example:443/, http://127.0.0.1:8091",
+            "ON_RECORD_AUTH": "None",
+            "ON_RECORD_AUTH_TOKENS": "a-long-enough-token Legal board, another-long-token",
+            "ON_RECORD_AUTH_PASSWORD": "open sesame",
+            "ON_RECORD_AUTH_SECRET": "s" * 32,
+            "ON_RECORD_AUTH_PROXY_HEADER": "Remote-User, Remote-Groups",
+            "ON_RECORD_AUTH_PROXY_ADDRESSES": "127.0.0.1, 10.0.0.0/8, ::1",
+            "ON_RECORD_RATE": "0",
+            "ON_RECORD_LOG": "questions",
         },
         env_file=None,
     )
@@ -53,6 +62,15 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         embed_model="models/mine",
         rerank_model="off",
         uploads=True,
+        embed_origins=("https://wiki.example", "http://127.0.0.1:8091"),
+        auth="none",
+        auth_tokens=(Token("a-long-enough-token", frozenset({"legal", "board"})), Token("another-long-token")),
+        auth_password="open sesame",
+        auth_secret="s" * 32,
+        auth_proxy_header=("remote-user", "remote-groups"),
+        auth_proxy_addresses=("127.0.0.1/32", "10.0.0.0/8", "::1/128"),
+        rate=0,
+        log="questions",
     )
     assert all(getattr(found, item.name) != getattr(Settings(), item.name) for item in dataclasses.fields(Settings))
 
@@ -91,6 +109,19 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ("ROOT_PATH", '/a"b'),
         ("HOME", "~no-such-user-here/x"),
         ("UPLOADS", "yes"),
+        ("EMBED_ORIGINS", "*"),
+        ("EMBED_ORIGINS", "wiki.example"),
+        ("EMBED_ORIGINS", "https://*.wiki.example"),
+        ("EMBED_ORIGINS", "https://wiki.example/page"),
+        ("EMBED_ORIGINS", "https://user@wiki.example"),
+        ("EMBED_ORIGINS", "https://["),
+        ("AUTH", "off"),
+        ("AUTH_PROXY_HEADER", "Remote User"),
+        ("AUTH_PROXY_HEADER", "a,b,c"),
+        ("AUTH_PROXY_ADDRESSES", "proxy.example"),
+        ("AUTH_PROXY_ADDRESSES", "10.0.0.1/8"),
+        ("RATE", "-1"),
+        ("LOG", "json"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_the_value_and_what_was_expected(name: str, value: str) -> None:

@@ -6,10 +6,16 @@ and shows its statistics. What a chat needs is little, so everything else is clo
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, cast
 from urllib.parse import urlsplit
+
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from rag.web.problems import told, told_to_openai
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,6 +25,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# What pages of other origins may ask for, where those are listed. Uploads are for the room alone. The panel's script is
+# asked for with an Origin where a page loads it as a module.
+_FOR_PROGRAMS = re.compile(r"/api/(?!uploads).*|/v1/.*|/mcp/?|/widget\.js")
 
 # Gradio's page needs inline scripts and styles, but no eval: `gr.HTML` and `js=` compile templates with Function()
 # and stay empty under this policy.
@@ -40,23 +49,30 @@ HEADERS = {
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
 }
 
+_ASSETS = ("/assets/", "/static/")  # Gradio's scripts, the same for all; their names change with them
 
-def _header(scope: Scope, name: bytes) -> str | None:
+
+def header(scope: Scope, name: bytes) -> str | None:
     """The header's value; a header that comes twice is joined, so that no second value slips past a check."""
     values = [value for key, value in scope["headers"] if key == name]
     return b",".join(values).decode("latin-1").strip() if values else None
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    body = (reason + "\n").encode()
-    headers = [
+async def refuse(
+    scope: Scope, send: Send, status: int, reason: str, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answers with a problem (RFC 9457) that carries the security headers, and leaves it at that."""
+    problem = told_to_openai if scope["path"].startswith("/v1/") else told
+    body = json.dumps(problem(status, reason)).encode()
+    sent = [
         *HEADERS.items(),
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *headers,
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def host_name(authority: str) -> str:
@@ -67,6 +83,48 @@ def host_name(authority: str) -> str:
 
 def _origin_key(scheme: str, authority: str) -> str:
     return authority.lower().removesuffix(":443" if scheme == "https" else ":80")
+
+
+class Forwarded:
+    """Believes what a proxy says of a request, its reader's address, host, scheme and name, if it is one of ours.
+
+    From every other address such headers are taken away. `names` are those in which a proxy names the reader. Takes
+    `prefix` off the path where the proxy has left it on.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, proxies: Iterable[str] = (), names: Iterable[str] = (), prefix: str = ""
+    ) -> None:
+        self.app = app
+        self.proxies = [ipaddress.ip_network(network) for network in proxies]
+        self.names = frozenset(name.encode() for name in names)
+        self.prefix = prefix
+        self.believing: Any = ProxyHeadersMiddleware(
+            cast(Any, app), trusted_hosts=[str(network) for network in self.proxies]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self.prefix and scope["path"].startswith(self.prefix + "/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self.prefix)}
+            scope["raw_path"] = scope["raw_path"].removeprefix(self.prefix.encode())
+        if self._is_proxy(scope):
+            await self.believing(scope, receive, send)
+        else:
+            headers = [(name, value) for name, value in scope["headers"] if not self._is_claim(name)]
+            await self.app({**scope, "headers": headers}, receive, send)
+
+    def _is_proxy(self, scope: Scope) -> bool:
+        try:
+            address = ipaddress.ip_address(scope["client"][0])
+        except (TypeError, ValueError):
+            return False
+        return any(address in network for network in self.proxies)
+
+    def _is_claim(self, name: bytes) -> bool:
+        return name.startswith((b"x-forwarded-", b"forwarded", b"x-real-ip")) or name in self.names
 
 
 class HttpOnly:
@@ -84,7 +142,7 @@ class HttpOnly:
 
 
 class AllowedHosts:
-    """Answers only under the host names it is meant for, so that no other site's name can be pointed at it (421).
+    """Answers only under the host names it is meant for, so that no other site's name can be pointed at it (400).
 
     The loopback names are always allowed; `hosts` adds to them.
     """
@@ -98,33 +156,69 @@ class AllowedHosts:
             await self.app(scope, receive, send)
             return
         # Gradio builds the addresses in its page from X-Forwarded-Host where it is set.
-        names = [_header(scope, b"host") or "", *((_header(scope, b"x-forwarded-host") or "").split(","))]
+        names = [header(scope, b"host") or "", *((header(scope, b"x-forwarded-host") or "").split(","))]
         if any(host_name(name.strip()) not in self.hosts for name in names if name.strip()) or not names[0]:
-            await _refuse(send, 421, "This server does not answer under that host name.")
+            reason = "This server does not answer under that host name; ON_RECORD_ALLOWED_HOSTS lists those it does."
+            await refuse(scope, send, 400, reason)
             return
         await self.app(scope, receive, send)
 
 
-class SameOrigin:
+class Origins:
     """Refuses what another site's page asks for (403): reading through CORS as well as writing.
 
     A browser names the asking page in Origin on every cross-origin read by script and on every POST. A missing Origin
-    is no browser's script (a link, a terminal), except where Sec-Fetch-Site says otherwise.
+    is no browser's script (a link, a terminal), except where Sec-Fetch-Site says otherwise. Pages of the listed
+    `origins` may use what is made for programs, with a token that they send themselves: neither a cookie nor a proxy's
+    word (`names` of headers) counts for them, or another site would be lent its reader's rights.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, origins: Collection[str] = (), names: Iterable[str] = ()) -> None:
         self.app = app
+        self.origins = frozenset(origins)
+        self.withheld = frozenset({b"cookie", *(name.encode() for name in names)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._foreign(scope):
-            await _refuse(send, 403, "Requests from other sites are not answered.")
+        if scope["type"] != "http" or not self._foreign(scope):
+            await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        origin = header(scope, b"origin")
+        if origin not in self.origins or not _FOR_PROGRAMS.fullmatch(scope["path"]):
+            await refuse(scope, send, 403, "Requests from other sites are not answered.")
+            return
+        permission = [
+            (b"access-control-allow-origin", origin.encode()),
+            (b"access-control-expose-headers", b"Retry-After, X-Request-Id, Mcp-Session-Id"),
+            (b"cross-origin-resource-policy", b"cross-origin"),
+            (b"vary", b"Origin"),
+        ]
+        if scope["method"] == "OPTIONS":
+            permission += [
+                (b"access-control-allow-methods", b"GET, POST, DELETE"),
+                (
+                    b"access-control-allow-headers",
+                    (header(scope, b"access-control-request-headers") or "").encode("latin-1"),
+                ),
+                (b"access-control-max-age", b"600"),
+            ]
+            await send({"type": "http.response.start", "status": 204, "headers": [*HEADERS.items(), *permission]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def permitted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in permission} - {b"vary"}
+                kept = [(name, value) for name, value in message["headers"] if name not in names]
+                message["headers"] = [*kept, *permission]
+            await send(message)
+
+        headers = [(name, value) for name, value in scope["headers"] if name not in self.withheld]
+        await self.app({**scope, "headers": headers}, receive, permitted)
 
     def _foreign(self, scope: Scope) -> bool:
-        origin = _header(scope, b"origin")
+        origin = header(scope, b"origin")
         if origin is None:
-            site = _header(scope, b"sec-fetch-site") or "none"
+            site = header(scope, b"sec-fetch-site") or "none"
             return scope["method"] not in SAFE_METHODS and site not in ("none", "same-origin")
         try:
             parts = urlsplit(origin)
@@ -133,7 +227,7 @@ class SameOrigin:
         if parts.scheme not in ("http", "https"):
             return True  # also "null": sandboxed frames and files
         # Behind a proxy that ends TLS the scheme differs and the Host does not.
-        hosts = {_header(scope, b"host"), _header(scope, b"x-forwarded-host")} - {None}
+        hosts = {header(scope, b"host"), header(scope, b"x-forwarded-host")} - {None}
         own = {_origin_key(parts.scheme, host) for host in hosts if host}
         return _origin_key(parts.scheme, parts.netloc) not in own
 
@@ -150,13 +244,17 @@ class BodyLimit:
         self.limits = dict(limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and header(scope, b"transfer-encoding") and header(scope, b"content-length"):
+            # A proxy in front may have taken the other one for the body's end (RFC 9112, section 6.3).
+            await refuse(scope, send, 400, "The request says twice how long it is, in two ways.")
+            return
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
             return
         limit = self.limits.get(scope["path"], self.limit)
-        declared = _header(scope, b"content-length") or "0"
+        declared = header(scope, b"content-length") or "0"
         if not declared.isdigit() or int(declared) > limit:
-            await _refuse(send, 413, f"The request is larger than {limit} bytes.")
+            await refuse(scope, send, 413, f"The request is larger than {limit} bytes.")
             return
         # The whole body is read before the app runs: at this size that is cheap, and no framework in between can turn
         # a refusal in mid-stream into something else.
@@ -169,7 +267,7 @@ class BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > limit:
-                await _refuse(send, 413, f"The request is larger than {limit} bytes.")
+                await refuse(scope, send, 413, f"The request is larger than {limit} bytes.")
                 return
         replayed = False
 
@@ -184,7 +282,10 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """Puts the security headers on every answer (a route's own value wins) and takes any CORS permission off it."""
+    """Puts the security headers on every answer (a route's own value wins) and takes any CORS permission off it.
+
+    What says nothing of it may not be kept for others: it may differ from reader to reader.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -202,7 +303,8 @@ class SecurityHeaders:
                     if not name.lower().startswith(b"access-control-")
                 ]
                 present = {name for name, _ in headers}
-                message["headers"] = headers + [item for item in HEADERS.items() if item[0] not in present]
+                kept = {} if scope["path"].startswith(_ASSETS) else {b"cache-control": b"private, no-cache"}
+                message["headers"] = headers + [item for item in (HEADERS | kept).items() if item[0] not in present]
             await send(message)
 
         await self.app(scope, receive, guarded)
@@ -221,8 +323,8 @@ CHAT_ROUTES: tuple[tuple[str, str], ...] = (
     ("POST", r"/gradio_api/queue/join"),
     ("GET", r"/gradio_api/queue/data"),
     ("POST", r"/gradio_api/(cancel|reset)/?"),
-    ("POST", r"/gradio_api/call/\w+"),
-    ("GET", r"/gradio_api/call/\w+/\w+"),
+    ("POST", r"/gradio_api/call/(ask|turn)"),
+    ("GET", r"/gradio_api/call/(ask|turn)/\w+"),
 )
 
 
@@ -241,7 +343,7 @@ class OnlyRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._open(scope):
-            await _refuse(send, 404, "There is nothing at this address.")
+            await refuse(scope, send, 404, "There is nothing at this address.")
             return
         await self.app(scope, receive, send)
 

@@ -94,8 +94,11 @@ def response(content: str, status: int = 200, *, policy: str = PAGE_POLICY) -> H
     return HTMLResponse(content, status, headers)
 
 
-def document(title: str, body: str, texts: Texts, root: str, styles: Sequence[str] = ("room.css",)) -> str:
-    """A whole page around `body`, which is markup, with the style sheets of these names."""
+def document(
+    title: str, body: str, texts: Texts, root: str, styles: Sequence[str] = ("room.css",), *, to_chat: bool = True
+) -> str:
+    """A whole page around `body`, which is markup, with the style sheets of these names and the way to the chat."""
+    nav = f'<nav><a href="{root}/">{escape(texts.to_chat)}</a></nav>\n' if to_chat else ""
     links = "".join(f'<link rel="stylesheet" href="{root}/ui/{name}">\n' for name in styles)
     return (
         f'<!doctype html>\n<html lang="{texts.language}">\n<head>\n<meta charset="utf-8">\n'
@@ -104,7 +107,7 @@ def document(title: str, body: str, texts: Texts, root: str, styles: Sequence[st
         f"<title>{escape(title)} · On Record</title>\n"
         f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">\n'
         f"{links}</head>\n"
-        f'<body class="or-page">\n<nav><a href="{root}/">{escape(texts.to_chat)}</a></nav>\n{body}\n</body>\n</html>\n'
+        f'<body class="or-page">\n{nav}{body}\n</body>\n</html>\n'
     )
 
 
