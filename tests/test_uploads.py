@@ -24,7 +24,8 @@ from stories import HARBOUR
 from rag import Assistant
 from rag.corpus import SUFFIXES
 from rag.settings import Settings
-from rag.web.uploads import LONGEST_NAME, Refused, file_name, uploads_html
+from rag.web.problems import Refused
+from rag.web.uploads import LONGEST_NAME, file_name, uploads_html
 from rag.web.wordings import texts_for
 
 LIBRARY = """---

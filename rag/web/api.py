@@ -1,63 +1,124 @@
-"""The JSON interface of the room: what a page of ours sends, checked field by field before anything else sees it.
+"""The HTTP interface for programs and for pages of ours: ask, search, list and read articles, feedback.
 
 What is refused is told as a problem (RFC 9457) whose `detail` a person understands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import json
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException  # what FastAPI itself raises is not always its own
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.sse import format_sse_event
 
 from rag import feedback
-from rag.assistant import Assistant
-from rag.errors import ArchiveIndexError, SettingsError
+from rag.records import Event
+from rag.web import shapes
+from rag.web.access import reader_of
+from rag.web.asking import Questions
+from rag.web.problems import Refused, told
+from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
+from rag.web.turns import read_history
 
-_Offset = Annotated[int, Field(ge=0, lt=2**31)]
-_Name = Annotated[str, Field(max_length=200)]  # its form is checked, in better words, where `Feedback` is made
-
-
-class _Sent(BaseModel):
-    """Types as JSON has them and no fields but these: what is misspelt is said and not ignored."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
-class SentCitation(_Sent):
-    """A quotation of the answer: code points `[start, end)` of the text of the article with the id `article`."""
-
-    article: _Name
-    start: _Offset
-    end: _Offset
-
-
-class SentFeedback(_Sent):
-    """A reader's verdict on an answer. With the id of an earlier one it takes that one's place."""
-
-    verdict: feedback.Verdict
-    question: Annotated[str, Field(max_length=feedback.MAX_QUESTION)]
-    language: _Name
-    found: bool
-    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    method: _Name = "quotes"
-    citations: Annotated[list[SentCitation], Field(max_length=feedback.MAX_CITATIONS)] = Field(default_factory=list)
-    note: Annotated[str, Field(max_length=feedback.MAX_NOTE)] | None = None
-    id: _Name | None = None
+def routes(questions: Questions) -> APIRouter:
+    """The routes below `/api`."""
+    router = APIRouter(prefix="/api", route_class=Told, dependencies=[BEARER])
+    _add_asking(router, questions)
+    _add_articles(router, questions)
+    _add_feedback(router, questions)
+    return router
 
 
-def routes(assistant: Assistant) -> APIRouter:
-    """The routes below `/api`, around an open assistant."""
-    router = APIRouter(prefix="/api", route_class=_Told)
+def _add_asking(router: APIRouter, questions: Questions) -> None:
+    steps = {"schema": {"type": "string"}, "example": "event: hits\ndata: […]\n\nevent: answer\ndata: {…}\n\n"}
 
-    @router.post("/feedback", status_code=HTTPStatus.CREATED)
-    def add_feedback(sent: SentFeedback) -> JSONResponse:
+    @router.post(
+        "/ask",
+        tags=["archive"],
+        summary="Ask the archive a question",
+        responses={
+            200: {"model": shapes.Answer, "content": {"text/event-stream": steps}},
+            **errors(400, 401, 413, 422, 429, 500, 503),
+        },
+    )
+    async def ask(request: Request, sent: shapes.SentQuestion) -> Response:
+        """The answer in exact quotations, or that the archive does not hold one.
+
+        With `Accept: text/event-stream` it comes step by step: the event `hits` (a list: what came nearest), then
+        `statement` for each statement, then `answer` with the whole; or `error` with a problem, which ends it.
+        """
+        reader = reader_of(request.scope)
+        options: dict[str, Any] = sent.model_dump(exclude={"question", "history"})
+        history = read_history(sent.history)
+        if "text/event-stream" not in request.headers.get("accept", "").lower():
+            asked = questions.ask(reader, "api", sent.question, history, **options)
+            return JSONResponse((await while_here(request, asked)).to_dict(), headers=_NO_STORE)
+        events = questions.stream(reader, "api", sent.question, history, **options)
+        # Until the first step is there, what is wrong can still be told by the status.
+        first = await while_here(request, anext(events))
+        return StreamingResponse(_told(first, events), headers=STREAM_HEADERS, media_type="text/event-stream")
+
+    @router.get(
+        "/search",
+        tags=["archive"],
+        summary="Search for passages",
+        responses={200: {"model": shapes.Found}, **errors(401, 422, 429, 500, 503)},
+    )
+    async def search(request: Request, sent: Annotated[shapes.SentSearch, Query()]) -> JSONResponse:
+        """The passages nearest to a query, best first, without asking whether any of them answers it."""
+        found = questions.search(reader_of(request.scope), sent.q, sent.limit, **sent.filters())
+        hits = [hit.to_dict() for hit in await while_here(request, found)]
+        return JSONResponse({"query": sent.q, "hits": hits}, headers=_NO_STORE)
+
+
+def _add_articles(router: APIRouter, questions: Questions) -> None:
+    @router.get(
+        "/articles",
+        tags=["archive"],
+        summary="List articles",
+        responses={200: {"model": shapes.Listing}, **errors(401, 422, 500, 503)},
+    )
+    def articles(request: Request, sent: Annotated[shapes.SentListing, Query()]) -> JSONResponse:
+        """A page of the articles, newest first, the undated last; without their texts."""
+        archive = questions.archive(reader_of(request.scope))
+        found, total = archive.find_articles(sent.q, **sent.filters(), limit=sent.limit, offset=sent.offset)
+        listing = {
+            "articles": [article.to_dict() for article in found],
+            "total": total,
+            "limit": sent.limit,
+            "offset": sent.offset,
+        }
+        return JSONResponse(listing, headers=_NO_STORE)
+
+    @router.get(
+        "/articles/{article_id:path}",
+        tags=["archive"],
+        summary="Read an article",
+        responses={200: {"model": shapes.WholeArticle}, **errors(401, 404, 500, 503)},
+    )
+    def article(request: Request, article_id: str) -> JSONResponse:
+        """An article with its text, into which the offsets of hits and citations point."""
+        found = questions.archive(reader_of(request.scope)).article(article_id)
+        if found is None:
+            raise Refused(404, "There is no article with this id; it may have been removed.")
+        return JSONResponse(shapes.whole(found), headers=_NO_STORE)
+
+
+def _add_feedback(router: APIRouter, questions: Questions) -> None:
+    @router.post(
+        "/feedback",
+        tags=["feedback"],
+        summary="Say whether an answer helped",
+        status_code=HTTPStatus.CREATED,
+        responses={201: {"model": shapes.Kept}, **errors(400, 401, 413, 422, 500, 503)},
+    )
+    def add_feedback(request: Request, sent: shapes.SentFeedback) -> JSONResponse:
         """Keep a verdict on an answer: 201 with its id, under which it can be sent again, changed."""
         given = feedback.Feedback(
             verdict=sent.verdict,
@@ -70,56 +131,33 @@ def routes(assistant: Assistant) -> APIRouter:
             note=(sent.note or "").strip() or None,
             id=feedback.new_id() if sent.id is None else sent.id,
         )
-        assistant.add_feedback(given)
+        questions.archive(reader_of(request.scope)).add_feedback(given)
         return JSONResponse({"id": given.id}, HTTPStatus.CREATED)
 
-    @router.delete("/feedback/{feedback_id}")
-    def take_back(feedback_id: str) -> Response:
+    @router.delete(
+        "/feedback/{feedback_id}",
+        tags=["feedback"],
+        summary="Take a verdict back",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=errors(401, 404, 500, 503),
+    )
+    def take_back(request: Request, feedback_id: str) -> Response:
         """Delete a verdict: 204. Only the page that sent it knows its id, which is random."""
-        if not assistant.delete_feedback([feedback_id]):
-            return problem(404, "There is no feedback with this id; it may have been deleted already.")
+        if not questions.archive(reader_of(request.scope)).delete_feedback([feedback_id]):
+            raise Refused(404, "There is no feedback with this id; it may have been deleted already.")
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
-    return router
+
+async def _told(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    """The steps of an answer as server-sent events."""
+    try:
+        yield _sse(*shapes.event(first))
+        async for event in events:
+            yield _sse(*shapes.event(event))
+    except Exception as error:
+        why = refused(error)
+        yield _sse("error", told(why.status, str(why)))
 
 
-def problem(status: int, detail: str) -> JSONResponse:
-    """An error as RFC 9457 has it."""
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(told, status, media_type="application/problem+json")
-
-
-class _Told(APIRoute):
-    """Tells every error of its route as a problem."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                first = error.errors()[0]
-                if first["type"] == "json_invalid":
-                    return problem(400, "The body is not valid JSON; send one JSON object.")
-                return problem(422, _said(first))
-            except HTTPException as error:  # a body that cannot even be parsed
-                return problem(error.status_code, f"{error.detail}; send one JSON object in UTF-8.")
-            except SettingsError as error:
-                return problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.")
-            except ArchiveIndexError as error:
-                return problem(503, f"It could not be kept: {error}.")
-
-        return told
-
-
-def _said(error: dict[str, Any]) -> str:
-    """One error of pydantic in words: which field, what is wrong, what is expected."""
-    place = ".".join(str(part) for part in error["loc"][1:])
-    if not place:
-        return "The body is not a JSON object; send the fields of the feedback as one, with the type application/json."
-    if error["type"] == "missing":
-        return f"The field {place} is missing; add it."
-    if error["type"] == "extra_forbidden":
-        return f"The field {place} is not known; leave it out."
-    return f"The field {place} cannot be used: {error['msg'][:1].lower()}{error['msg'][1:]}."
+def _sse(kind: str, data: object) -> bytes:
+    return format_sse_event(event=kind, data_str=json.dumps(data, ensure_ascii=False))

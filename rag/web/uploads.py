@@ -28,12 +28,17 @@ from rag.assistant import Assistant
 from rag.errors import RagError
 from rag.folder import UPLOADS
 from rag.records import Article
-from rag.web.api import problem
+from rag.web import shapes
+from rag.web.access import reader_of
+from rag.web.asking import Questions
 from rag.web.markup import escape
+from rag.web.problems import Refused, problem, refusal
 from rag.web.texts import Texts
+from rag.web.told import BEARER, errors
 
 ADDRESS = "/api/uploads"
 MAX_BYTES = corpus.MAX_BYTES
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 LONGEST_NAME = 150  # bytes in UTF-8, without the suffix; file systems take 255 for all, encrypted ones 143 characters
 
 _FORBIDDEN = re.compile(r'[<>:"|?*]')  # on Windows
@@ -46,55 +51,62 @@ _WORDS = (
 )
 
 
-class Refused(Exception):
-    """What was sent cannot be taken: the status to answer with, and as its text why, in plain words."""
-
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-
-
-def routes(assistant: Assistant, root: str) -> APIRouter:
-    """The routes for uploads, around an open assistant. `root` is the path below which a proxy serves the application.
+def routes(questions: Questions, root: str) -> APIRouter:
+    """The routes for uploads, as each reader may see them. `root` is the path below which a proxy serves the app.
 
     One change is worked on at a time; others wait.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["uploads"], dependencies=[BEARER])
     turn = asyncio.Lock()
 
     async def in_turn(work: Callable[[], Response]) -> Response:
         async with turn:
             return await run_in_threadpool(_told, work)
 
-    @router.post(ADDRESS)
+    @router.post(
+        ADDRESS,
+        summary="Add an article",
+        status_code=HTTPStatus.CREATED,
+        responses={201: {"model": shapes.Uploaded}, **errors(401, 409, 413, 415, 422, 503, 507)},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}},
+    )
     async def add_upload(request: Request, name: str = "") -> Response:
         """Add the file in the body: 201 with its article, once that can be asked about."""
         data = await request.body()
 
         def work() -> Response:
-            article = add(assistant, name, data)
+            article = add(questions.archive(reader_of(request.scope)), name, data)
             address = f"{root}/article/{quote(article.id, safe='')}"
             return JSONResponse({"article": article.to_dict()}, HTTPStatus.CREATED, {"Location": address})
 
         return await in_turn(work)
 
-    @router.delete(ADDRESS + "/{name}")
-    async def remove_upload(name: str) -> Response:
+    @router.delete(
+        ADDRESS + "/{name}",
+        summary="Remove an article that was added",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=errors(401, 404, 503, 507),
+    )
+    async def remove_upload(request: Request, name: str) -> Response:
         """Remove a file that was added, and its article: 204."""
 
         def work() -> Response:
-            remove(assistant, name)
+            remove(questions.archive(reader_of(request.scope)), name)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 
         return await in_turn(work)
 
-    @router.get(ADDRESS)
-    def list_uploads() -> Response:
+    @router.get(
+        ADDRESS,
+        summary="List the articles that were added",
+        responses={200: {"model": shapes.Uploads}, **errors(401, 503, 507)},
+    )
+    def list_uploads(request: Request) -> Response:
         """The files that were added, each with its article; null where there is none yet."""
 
         def work() -> Response:
-            articles = ((path.name, _article(assistant, path)) for path in uploaded(assistant.corpus))
-            told = [{"name": name, "article": found.to_dict() if found else None} for name, found in articles]
+            articles = listed(questions.archive(reader_of(request.scope)))
+            told = [{"name": path.name, "article": found.to_dict() if found else None} for path, found in articles]
             return JSONResponse({"uploads": told}, headers={"Cache-Control": "no-store"})
 
         return _told(work)
@@ -106,7 +118,7 @@ def _told(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except Refused as error:
-        return problem(error.status, str(error))
+        return refusal(error)
     except RagError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"It could not be done: {error}.")
     except OSError as error:
@@ -125,8 +137,22 @@ def uploaded(root: Path) -> list[Path]:
     return [path for path in corpus.files(folder) if path.parent == folder]
 
 
+def listed(assistant: Assistant) -> list[tuple[Path, Article | None]]:
+    """The files that were added, sorted, each with its article, None where there is none yet.
+
+    On a view only those whose articles its reader may read; others as long as nothing is kept from him, since nobody
+    knows who may read them.
+    """
+    found = [(path, _article(assistant, path)) for path in uploaded(assistant.corpus)]
+    hides = bool(assistant.hidden())
+    return [(path, article) for path, article in found if article or not hides]
+
+
 def add(assistant: Assistant, name: str, data: bytes) -> Article:
     """Keep `data` under a name like `name` in the corpus and return the article that became of it.
+
+    `assistant` may be the view of the reader who adds it. What he may not read does not stand in his way, not even the
+    same file; and his own article is returned also where it names groups that he is not in.
 
     Raises:
         Refused: it is no article, or one that is there already; nothing of it is kept.
@@ -137,16 +163,17 @@ def add(assistant: Assistant, name: str, data: bytes) -> Article:
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The file is larger than {MAX_BYTES // 10**6} MB.")
     _refuse_copy(assistant, data)
     path = _written(assistant.corpus / UPLOADS, name, data)
+    whole = assistant.whole
     try:
-        assistant.sync()
-        article = _article(assistant, path)
-        reason = dict(assistant.skipped()).get(path.relative_to(assistant.corpus).as_posix(), "a sync passes it over")
+        whole.sync()
+        article = _article(whole, path)
+        reason = dict(whole.skipped()).get(path.relative_to(assistant.corpus).as_posix(), "a sync passes it over")
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     if article is None:
         path.unlink(missing_ok=True)
-        assistant.sync()
+        whole.sync()
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"It cannot be read as an article: {reason}.")
     return article
 
@@ -154,17 +181,19 @@ def add(assistant: Assistant, name: str, data: bytes) -> Article:
 def remove(assistant: Assistant, name: str) -> None:
     """Remove the added file `name` and its article; if the index cannot follow, the file stays.
 
+    `assistant` may be the view of the reader who removes it, for whom there is only what he may read.
+
     Raises:
         Refused: no such file was added.
         OSError: the folder cannot be written to. RagError: the index cannot be brought up to date.
     """
-    found = [path for path in uploaded(assistant.corpus) if path.name == name]
+    found = [path for path, _ in listed(assistant) if path.name == name]
     if not found:
         raise Refused(HTTPStatus.NOT_FOUND, "No file of this name was added here; it may have been removed already.")
     aside = _hidden(found[0].parent)
     found[0].replace(aside)
     try:
-        assistant.sync()
+        assistant.whole.sync()
     except BaseException:
         aside.replace(found[0])
         raise
