@@ -145,6 +145,12 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     what.add_argument("--delete-all", action="store_true", help="delete all of it; asks first")
     feedback.add_argument("--force", action="store_true", help="let --export write over a file")
     feedback.add_argument("--yes", action="store_true", help="let --delete-all go ahead without asking")
+    command(
+        "mcp",
+        "serve the archive to an agent's program, which starts this itself, over stdin and stdout",
+        [],
+        ["mcp", "mcp --corpus path/to/articles"],
+    )
     return made
 
 

@@ -1,4 +1,4 @@
-"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback`.
+"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback | mcp`.
 
 What may be typed stands in `arguments.py`; what is printed looks as `terminal.py` says. Whatever is slow to import is
 imported inside the command that needs it, so that `--help` answers at once. Errors of ours become one line on stderr.
@@ -208,6 +208,14 @@ def _export(path: Path, found: Sequence[Feedback], *, replace: bool) -> None:
         raise SettingsError(f"{path} cannot be written ({error.strerror or error}); name another file") from None
 
 
+def _mcp(args: argparse.Namespace) -> int:
+    from rag.mcp import serve_stdio
+
+    with _assistant(args) as assistant:
+        serve_stdio(assistant)
+    return FOUND
+
+
 def _settings(args: argparse.Namespace) -> settings.Settings:
     found = settings.load()
     return dataclasses.replace(found, corpus=args.corpus) if args.corpus else found
@@ -262,5 +270,6 @@ def _parser() -> argparse.ArgumentParser:
             "serve": _serve,
             "eval": _eval,
             "feedback": _feedback,
+            "mcp": _mcp,
         }
     )
