@@ -54,8 +54,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # No host but this one can be found, so that whatever the page would fetch from elsewhere fails.
-        alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        # No host but this one can be found, so that whatever the page would fetch from elsewhere fails. It goes by
+        # other names too: a page at localhost is another site than 127.0.0.1, and .test names a server behind TLS.
+        alone = "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", alone])
         yield chromium
         chromium.close()

@@ -34,3 +34,16 @@ language: nl
 Bakkerij Terhorst sluit op 1 oktober de deuren. “De oven is op en ik ben het ook,” zei bakker Joris Terhorst. Zijn
 kleindochter neemt de winkel niet over.
 """
+
+# For the group "legal" alone.
+CONTRACT = """---
+title: The ferry contract
+date: 2025-04-02
+language: en
+source: Test Gazette
+groups: [legal]
+---
+The contract with the ferry company costs the town of Lindmouth forty thousand crowns a year, said clerk Odile Branth.
+
+It runs for six years, and either side may end it after three.
+"""

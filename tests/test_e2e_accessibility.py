@@ -7,9 +7,13 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rooms import Room
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Frame, Page
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 KYNCL = "What did Kyncl say about licensing?"
@@ -26,10 +30,10 @@ def axe() -> str:
     return AXE.read_text("utf-8")
 
 
-def faults(room: Room) -> list[str]:
+def faults(page: Page | Frame) -> list[str]:
     """The serious and critical faults of the page as it is now: rule, help, where."""
-    room.page.evaluate(f"{axe()}; null")
-    found = room.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    page.evaluate(f"{axe()}; null")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     assert found["passes"], "axe looked at nothing"
     return [
         f"{fault['id']} ({fault['impact']}): {fault['help']}: {json.dumps([node['target'] for node in fault['nodes']])}"
@@ -73,11 +77,11 @@ def test_axe_finds_no_serious_fault(
 ) -> None:
     room = enter(viewport=size, color_scheme=scheme, reduced_motion="reduce")
     view(room)
-    assert not faults(room)
+    assert not faults(room.page)
 
 
 def test_axe_would_find_one(enter: Enter) -> None:
     room = enter()
     room.page.evaluate("document.querySelector('label[for=or-question]').remove()")
     room.page.evaluate("document.querySelector('#or-question').placeholder = ''")
-    assert [line for line in faults(room) if line.startswith("label ")]
+    assert [line for line in faults(room.page) if line.startswith("label ")]

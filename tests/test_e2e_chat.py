@@ -500,6 +500,39 @@ def test_an_answer_and_a_quotation_can_be_copied_with_their_sources(enter: Enter
     assert "\n> " in copied(texts.copy_markdown)
 
 
+@pytest.mark.parametrize(("lang", "size"), [("en", None), ("nl", {"width": 320, "height": 640}), ("de", PHONE)])
+def test_an_answer_can_be_copied_for_a_wiki_with_the_keyboard_alone(
+    enter: Enter, lang: str, size: dict[str, int] | None
+) -> None:
+    options = {"viewport": size} if size else {}
+    room = enter(path=f"/?lang={lang}", permissions=["clipboard-read", "clipboard-write"], **options)
+    page = room.page
+    texts = texts_for(lang)
+    answer = room.ask(KYNCL)
+    quoted = answer.locator("blockquote").first.inner_text()
+    kinds = {"MediaWiki": "<ref name=", "DokuWiki": "((", texts.copy_footnotes: "[^or-"}
+    for name in kinds:
+        expect(answer.get_by_role("button", name=name)).to_be_hidden()
+    answer.get_by_role("button", name=texts.copy_markdown).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    for name, mark in kinds.items():
+        page.keyboard.press("Tab")
+        button = answer.get_by_role("button", name=name)
+        expect(button).to_be_focused()
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+        page.keyboard.press("Enter")
+        answer.get_by_role("button", name=texts.copied).wait_for()
+        text = str(page.evaluate("navigator.clipboard.readText()"))
+        assert mark in text
+        assert quoted in fold(text)
+        assert room.page.url.split("?")[0].rstrip("/") + "/article/" in text
+        expect(answer.get_by_role("button", name=texts.copied)).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_copying_works_where_the_browser_has_no_clipboard_for_pages(enter: Enter) -> None:
     room = enter(permissions=["clipboard-read", "clipboard-write"])
     room.page.evaluate("window.real = navigator.clipboard")

@@ -13,10 +13,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from rag.answer import date_text, language_name
-from rag.assistant import Assistant
 from rag.errors import RagError
 from rag.listing import folded
 from rag.records import Article, Overview
+from rag.web.access import reader_of
+from rag.web.asking import Questions
 from rag.web.chart import period, period_name, periods
 from rag.web.guards import PAGE_POLICY
 from rag.web.markup import article_href, direction, error_html, escape, language_chip
@@ -242,13 +243,14 @@ def archive_html(
     )
 
 
-def routes(assistant: Assistant, root: str, texts_of: Callable[[Request], Texts]) -> APIRouter:
+def routes(questions: Questions, root: str, texts_of: Callable[[Request], Texts]) -> APIRouter:
     """`GET /archive`: a page; with `part=1` what the tab shows of it, with `part=list` what the filters change."""
-    router = APIRouter()
+    router = APIRouter(include_in_schema=False)
 
     @router.get("/archive", response_class=HTMLResponse)
     def archive(request: Request) -> HTMLResponse:
         texts = texts_of(request)
+        assistant = questions.archive(reader_of(request.scope))
         part = request.query_params.get("part")
         status = 200
         try:

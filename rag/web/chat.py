@@ -8,24 +8,23 @@ page's policy forbids; its Markdown component takes finished markup as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 from gradio import events
 
-from rag.assistant import Assistant
 from rag.errors import RagError
+from rag.web.access import Reader, reader_of
+from rag.web.asking import WAITING, Questions
 from rag.web.chart import chart
 from rag.web.examples import examples
+from rag.web.problems import Refused
 from rag.web.room import masthead_html, room_html, sheet_html
 from rag.web.texts import Texts
 from rag.web.turns import refused, steps
 from rag.web.uploads import uploads_html
 from rag.web.wordings import reader_texts, texts_for
-
-MAX_WAITING = 64  # questions in the queue
-AT_ONCE = 4  # questions under way at the same time
 
 _log = logging.getLogger(__name__)
 
@@ -61,27 +60,33 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(font=sans, font_mono=mono, radius_size="sm").set(**values)
 
 
-def _reader(request: gr.Request) -> Texts:
+def _texts(request: gr.Request) -> Texts:
     return reader_texts(request.query_params, request.headers)
 
 
-def build_chat(assistant: Assistant, *, root: str = "", uploads: bool = False) -> gr.Blocks:
+def _reader(request: gr.Request) -> Reader:
+    assert request.request is not None
+    return reader_of(request.request.scope)
+
+
+def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -> gr.Blocks:
     """The chat as Gradio blocks, ready to mount. `root` is the path below which a proxy serves the application."""
 
     def greet(request: gr.Request) -> list[Any]:
         """What the reader's language and the archive make of the page."""
-        texts = _reader(request)
-        overview, notice, questions = None, "", tuple[str, ...]()
+        texts, reader = _texts(request), _reader(request)
+        overview, notice, offered = None, "", tuple[str, ...]()
         try:
-            overview = assistant.overview()
-            questions = examples(assistant, assistant.corpus, texts.language)
+            archive = questions.archive(reader)
+            overview = archive.overview()
+            offered = examples(archive, archive.corpus, texts.language)
         except RagError as error:
             notice = str(error)
         return [
-            masthead_html(overview, texts, notice),
+            masthead_html(overview, texts, notice, sign_out=f"{root}/logout" if reader.signed_in else ""),
             gr.update(label=texts.tab_ask),
             gr.update(label=texts.tab_archive),
-            room_html(overview, questions, texts, root=root),
+            room_html(overview, offered, texts, root=root),
             uploads_html(texts) if uploads else "",
             sheet_html(texts),
         ]
@@ -89,25 +94,28 @@ def build_chat(assistant: Assistant, *, root: str = "", uploads: bool = False) -
     def draw(request: gr.Request) -> Any:
         """The archive by month and language, drawn when the tab is opened."""
         try:
-            return chart(assistant.overview(), _reader(request))
+            return chart(questions.archive(_reader(request)).overview(), _texts(request))
         except RagError:
             return None  # the table beside it says why
 
-    def ask(question: str) -> dict[str, Any]:
+    async def ask(question: str, request: gr.Request) -> dict[str, Any]:
         """Ask the archive one question; returns the answer with its quotations as plain data."""
         question = question.strip() if isinstance(question, str) else ""
         why = refused(question, texts_for("en"))
         if why:
             raise gr.Error(why, print_exception=False)
         try:
-            found: dict[str, Any] = assistant.ask(question).to_dict()
-        except RagError as error:
+            return (await questions.ask(_reader(request), "api", question)).to_dict()
+        except (RagError, Refused) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return found
 
-    def turn(question: str, history: list[Any], options: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
+    async def turn(
+        question: str, history: list[Any], options: dict[str, Any], number: int, request: gr.Request
+    ) -> AsyncIterator[dict[str, Any]]:
         """A turn of the conversation, step by step, as the page shows it."""
-        yield from steps(assistant, question, history, options, number if isinstance(number, int) else 0, root=root)
+        number = number if isinstance(number, int) else 0
+        async for step in steps(questions, _reader(request), question, history, options, number, root=root):
+            yield step
 
     def slot(elem_id: str, content: str = "") -> gr.Markdown:
         return gr.Markdown(
@@ -130,9 +138,8 @@ def build_chat(assistant: Assistant, *, root: str = "", uploads: bool = False) -
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         blocks.load(greet, outputs=[head, asking, archive, room, dropping, sheet], **quiet)
         archive.select(draw, outputs=figure, **quiet)
-        events.api(ask, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
-        events.api(
-            turn, api_name="turn", api_visibility="undocumented", concurrency_limit=AT_ONCE, concurrency_id="ask"
-        )
-    blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
+        # Questions wait for their turn in `Questions`, whichever way they came in, and not in Gradio's queue.
+        events.api(ask, api_name="ask", concurrency_limit=None)
+        events.api(turn, api_name="turn", api_visibility="undocumented", concurrency_limit=None)
+    blocks.queue(max_size=2 * WAITING, default_concurrency_limit=4)
     return blocks

@@ -17,21 +17,30 @@ from rag.web.wordings import LANGUAGE_NAMES
 # What the scripts say by themselves.
 _SCRIPTED = (
     "searching unreachable busy again copied copy_failed note send noted not_noted taken_back article_failed "
-    "filters filter_remove filter_since filter_until"
+    "filters filter_sources filter_remove filter_since filter_until access_wanted article close open_page"
 ).split()
 
 
-def masthead_html(overview: Overview | None, texts: Texts, notice: str = "") -> str:
-    """Name, archive in one line (or `notice` where there is none to speak of), and the languages of the page."""
+def masthead_html(overview: Overview | None, texts: Texts, notice: str = "", *, sign_out: str = "") -> str:
+    """Name, archive in one line (or `notice` where there is none to speak of), and the languages of the page.
+
+    `sign_out` is the address for leaving, for who has signed in.
+    """
     line = notice or (archive_line(overview, texts) if overview else "")
     links = "".join(
         f'<a href="?lang={code}" hreflang="{code}" lang="{code}"{_current(code == texts.language)}>{escape(name)}</a>'
         for code, name in LANGUAGE_NAMES.items()
     )
+    leave = (
+        f'<form method="post" action="{escape(sign_out)}"><button type="submit">{escape(texts.sign_out)}</button>'
+        "</form>"
+        if sign_out
+        else ""
+    )
     return (
         f'<header class="or-masthead" lang="{texts.language}"><div><h1>On Record</h1>'
         f'<p class="or-tagline">{escape(texts.tagline)}</p><p class="or-archive">{escape(line)}</p></div>'
-        f'<nav class="or-languages" aria-label="{escape(texts.language_choice)}">{links}</nav></header>'
+        f'<nav class="or-languages" aria-label="{escape(texts.language_choice)}">{links}{leave}</nav></header>'
     )
 
 
@@ -39,18 +48,23 @@ def _current(here: bool) -> str:
     return ' aria-current="true"' if here else ""
 
 
-def room_html(overview: Overview | None, examples: Sequence[str], texts: Texts, *, root: str = "") -> str:
-    """The conversation (empty), the question with its filters, the examples."""
+def room_html(
+    overview: Overview | None, examples: Sequence[str], texts: Texts, *, root: str = "", compact: bool = False
+) -> str:
+    """The conversation (empty), the question with its filters, the examples; without filters where it is `compact`."""
     words = escape(json.dumps({name: getattr(texts, name) for name in _SCRIPTED}, ensure_ascii=False))
     return (
         f'<section class="or-conversation" lang="{texts.language}" data-root="{escape(root)}" data-texts="{words}">'
         f'<div id="or-log" role="region" aria-label="{escape(texts.conversation)}"></div>'
         '<p id="or-heard" class="or-hidden" role="status"></p>'
-        f"{_asking(overview, texts)}{_examples(examples, texts)}</section>"
+        f"{_asking(overview, texts, compact)}{examples_html(examples, texts)}</section>"
     )
 
 
-def _asking(overview: Overview | None, texts: Texts) -> str:
+def _asking(overview: Overview | None, texts: Texts, compact: bool) -> str:
+    filters = "" if compact else _filters(overview, texts)
+    kept = "" if compact else f' title="{escape(texts.kept_here)}"'
+    keys = "" if compact else f'<span class="or-keys" aria-hidden="true">{escape(texts.keys)}</span>'
     return (
         '<div id="or-asking"><form id="or-form" role="search">'
         f'<label class="or-hidden" for="or-question">{escape(texts.question)}</label>'
@@ -58,10 +72,8 @@ def _asking(overview: Overview | None, texts: Texts) -> str:
         f'placeholder="{escape(texts.placeholder)}"></textarea>'
         f'<button type="submit" class="or-primary">{escape(texts.ask)}</button></form>'
         '<ul id="or-chosen" class="or-chosen" hidden></ul>'
-        f'<div class="or-tools">{_filters(overview, texts)}'
-        f'<button type="button" id="or-new" title="{escape(texts.kept_here)}" hidden>'
-        f"{escape(texts.new_conversation)}</button>"
-        f'<span class="or-keys" aria-hidden="true">{escape(texts.keys)}</span></div></div>'
+        f'<div class="or-tools">{filters}<button type="button" id="or-new"{kept} hidden>'
+        f"{escape(texts.new_conversation)}</button>{keys}</div></div>"
     )
 
 
@@ -88,7 +100,8 @@ def _boxes(name: str, legend: str, choices: Iterable[tuple[str, str]]) -> str:
     return f'<fieldset class="or-boxes"><legend>{escape(legend)}</legend><div>{boxes}</div></fieldset>' if boxes else ""
 
 
-def _examples(examples: Sequence[str], texts: Texts) -> str:
+def examples_html(examples: Sequence[str], texts: Texts) -> str:
+    """Questions to begin with, as buttons; nothing where there are none."""
     if not examples:
         return ""
     buttons = "".join(f'<li><button type="button">{escape(example)}</button></li>' for example in examples)

@@ -1,4 +1,4 @@
-"""The web application: the chat at `/`, a page for every article, two health checks, and the guards around them all."""
+"""The web application: every way in, and the guards around them all."""
 
 from __future__ import annotations
 
@@ -9,24 +9,30 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from rag import __version__
 from rag.assistant import Assistant
 from rag.errors import RagError, SettingsError
 from rag.settings import Settings
-from rag.web import api, archive, guards, uploads
+from rag.web import api, archive, docs, embed, guards, health, login, logs, mcp, openai, told, uploads
+from rag.web.access import Access, Gate, check, reader_of
+from rag.web.asking import Questions
+from rag.web.calls import PlainCalls, log_failures
 from rag.web.chat import build_chat, theme
 from rag.web.examples import examples
 from rag.web.head import Head
+from rag.web.logs import RequestLog
 from rag.web.markup import error_html
+from rag.web.meters import Meters
 from rag.web.page import article_page, document, missing_page, response
 from rag.web.texts import LANGUAGES, Texts
 from rag.web.wordings import reader_texts
@@ -63,18 +69,20 @@ def _spans(value: str | None) -> list[tuple[int, int]]:
     return [(start, end) for start, end in spans if start is not None and end is not None]
 
 
-def _reader(request: Request) -> Texts:
+def _texts(request: Request) -> Texts:
     return reader_texts(request.query_params, request.headers)
 
 
-def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
-    @app.get("/article/{article_id:path}", response_class=HTMLResponse)
+def _article_routes(questions: Questions, root: str) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/article/{article_id:path}", response_class=HTMLResponse)
     def article(
         request: Request, article_id: str, start: str | None = None, end: str | None = None, also: str | None = None
     ) -> HTMLResponse:
-        texts = _reader(request)
+        texts = _texts(request)
         try:
-            found = assistant.article(article_id)
+            found = questions.archive(reader_of(request.scope)).article(article_id)
         except RagError as error:
             return response(document("On Record", f"<main>{error_html(str(error))}</main>", texts, root), 503)
         if found is None:
@@ -83,23 +91,7 @@ def _routes(app: FastAPI, assistant: Assistant, root: str) -> None:
         stale = (start is not None and first is None) or (end is not None and last is None)
         return response(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
 
-    app.mount("/ui", GZipMiddleware(_Assets(directory=str(resources.files("rag.web") / "static"))))
-
-    @app.get("/healthz")
-    def healthz() -> JSONResponse:
-        """The process answers."""
-        return JSONResponse({"status": "ok"})
-
-    @app.get("/readyz")
-    def readyz() -> JSONResponse:
-        """The index is open and holds articles."""
-        try:
-            count = assistant.overview().articles
-        except RagError as error:
-            return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
-        if not count:
-            return JSONResponse({"status": "empty", "reason": "The index holds no articles yet."}, 503)
-        return JSONResponse({"status": "ready", "articles": count})
+    return router
 
 
 def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
@@ -108,12 +100,53 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     The application does not close the assistant.
     """
     root = settings.root_path
+    gate = Gate(settings)
+    meters = Meters(assistant, log_questions=settings.log == "questions")
+    questions = Questions(assistant, a_minute=settings.rate, meters=meters)
+    chat, inner = _chat(questions, root, uploads=settings.uploads)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # A mounted app's own start-up is not run by Starlette.
+        async with inner.router.lifespan_context(inner):
+            yield
+
+    app = FastAPI(
+        title="On Record", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    # Every open page of the chat holds a connection, for which a server that stops would wait.
+    app.state.end_streams = chat.stop_event.set
+    app.include_router(health.routes(assistant, meters))
+    app.include_router(_article_routes(questions, root))
+    app.include_router(archive.routes(questions, root, _texts))
+    app.include_router(embed.routes(questions, settings.embed_origins, root, _texts))
+    if gate.password:
+        app.include_router(login.routes(gate, root, _texts))
+    if settings.uploads:
+        app.include_router(uploads.routes(questions, root))
+    app.include_router(openai.routes(questions, root))
+    app.include_router(docs.routes(app, root))
+    app.include_router(mcp.routes(questions))
+    app.include_router(api.routes(questions))
+    app.mount("/api", told.unknown(app))
+    app.mount("/v1", told.unknown(app, openai.tell))
+    app.mount("/ui", GZipMiddleware(_Assets(directory=str(resources.files("rag.web") / "static"))))
     styles = (*_STYLES, "uploads.css") if settings.uploads else _STYLES
-    # Gradio has a FastAPI of its own, so that one guard in front of its mount closes all its routes but a few.
+    tags = [f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">']
+    tags += [f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles]
+    tags += [f'<script type="module" src="{root}/ui/room.js"></script>']
+    app.mount("/", guards.OnlyRoutes(PlainCalls(Head(inner, "".join(tags)))))
+    _guard(app, settings, gate)
+    return app
+
+
+def _chat(questions: Questions, root: str, *, uploads: bool) -> tuple[gr.routes.App, FastAPI]:
+    """Gradio's application, and the one that holds it: so one guard in front closes all its routes but a few."""
+    log_failures()
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
         inner,
-        build_chat(assistant, root=root, uploads=settings.uploads),
+        build_chat(questions, root=root, uploads=uploads),
         path="/",
         root_path=root or None,
         footer_links=[],
@@ -126,34 +159,22 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
         pwa=False,
         theme=theme(),
     )
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with inner.router.lifespan_context(inner):  # a mounted app's own start-up is not run by Starlette
-            yield
-
-    # No /docs: its page loads scripts from a CDN.
-    app = FastAPI(title="On Record", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    # Every open page of the chat holds a connection, for which a server that stops would wait.
     mounts = (route.app for route in inner.routes if isinstance(route, Mount))
-    app.state.end_streams = next(chat.stop_event.set for chat in mounts if isinstance(chat, gr.routes.App))
-    _routes(app, assistant, root)
-    app.include_router(archive.routes(assistant, root, _reader))
-    app.include_router(api.routes(assistant))
-    if settings.uploads:
-        app.include_router(uploads.routes(assistant, root))
-    tags = [f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">']
-    tags += [f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles]
-    tags += [f'<script type="module" src="{root}/ui/room.js"></script>']
-    app.mount("/", guards.OnlyRoutes(Head(inner, "".join(tags))))
-    # The last one added stands outermost.
+    return next(chat for chat in mounts if isinstance(chat, gr.routes.App)), inner
+
+
+def _guard(app: FastAPI, settings: Settings, gate: Gate) -> None:
+    """Puts the guards around everything; the last one added stands outermost."""
+    names = settings.auth_proxy_header
     larger = {uploads.ADDRESS: uploads.MAX_BYTES} if settings.uploads else {}
     app.add_middleware(guards.BodyLimit, limit=_MAX_BODY, limits=larger)
-    app.add_middleware(guards.SameOrigin)
+    app.add_middleware(Access, gate=gate, stranger=login.stranger(gate, settings.root_path, _texts))
+    app.add_middleware(guards.SecurityHeaders)
+    app.add_middleware(guards.Origins, origins=settings.embed_origins, names=names)
     app.add_middleware(guards.AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(guards.HttpOnly)
-    app.add_middleware(guards.SecurityHeaders)
-    return app
+    app.add_middleware(RequestLog)
+    app.add_middleware(guards.Forwarded, proxies=settings.auth_proxy_addresses, names=names, prefix=settings.root_path)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -178,6 +199,8 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, when_ready: Callable[[], None] = lambda: None) -> None:
         config = uvicorn.Config(
             app,
+            http="h11",  # the other parser sets no limit to a request's headers
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -203,8 +226,9 @@ def _warm(assistant: Assistant) -> None:
     """Ask something once, so that the first reader does not wait for what is loaded or made at the first question."""
     with contextlib.suppress(RagError):  # whoever asks next is told
         assistant.search("press archive", limit=1)
+        everybody = assistant.for_groups(())
         for language in LANGUAGES:
-            examples(assistant, assistant.corpus, language)
+            examples(everybody, assistant.corpus, language)
 
 
 def _open(address: str) -> None:
@@ -229,8 +253,10 @@ def serve(
     `allowed_hosts` of the settings.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: the address cannot be listened on, or nobody has decided who may ask there.
     """
+    check(settings, host)
+    logs.setup(cast(logs.Log, settings.log))
     listening = listen(host, port)
     with listening:
         port = listening.getsockname()[1]

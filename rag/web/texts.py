@@ -98,6 +98,8 @@ class Texts:
     copy_quotation: str
     copy_answer: str
     copy_markdown: str
+    copy_wiki: str
+    copy_footnotes: str
     copied: str
     copy_failed: str
     helpful: str
@@ -132,6 +134,15 @@ class Texts:
     upload_too_large: str
     upload_unreachable: str
     upload_unlisted: str
+    sign_in: str
+    password: str
+    password_wrong: str
+    password_too_often: str
+    denied_title: str
+    denied: str
+    sign_out: str
+    too_often: str
+    access_wanted: str
 
 
 def reader_language(accept_language: str | None) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.assistant import MAX_QUESTION, Assistant
+from rag.assistant import MAX_QUESTION
 from rag.errors import RagError, SettingsError
 from rag.records import Answer, Hit, Statement
+from rag.web.access import Reader
+from rag.web.asking import Questions
 from rag.web.copies import markdown, plain, quotation
+from rag.web.footnotes import dokuwiki, markdown_footnotes, mediawiki
 from rag.web.markup import answer_html, error_html, heard, working_html
 from rag.web.page import web_address
+from rag.web.problems import Refused
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
 
@@ -97,9 +101,16 @@ def refused(question: str, texts: Texts) -> str | None:
     return texts.too_long.format(length=len(question), limit=MAX_QUESTION) if len(question) > MAX_QUESTION else None
 
 
-def steps(
-    assistant: Assistant, question: object, history: object, options: object, number: int, *, root: str = ""
-) -> Iterator[dict[str, Any]]:
+async def steps(
+    questions: Questions,
+    reader: Reader,
+    question: object,
+    history: object,
+    options: object,
+    number: int,
+    *,
+    root: str = "",
+) -> AsyncIterator[dict[str, Any]]:
     """What stands under a question, step by step: {"kind", "html"}, the last of kind "answer" or "error".
 
     An answer brings along its `text` (for the history), what is `heard` of it, its `copies` and what `feedback` on it
@@ -111,36 +122,30 @@ def steps(
         if why := refused(question, texts):
             yield {"kind": "error", "html": error_html(why)}
             return
-        yield from _steps(assistant, question, read_history(history), read_options(options), number, root)
+        asked = read_options(options)
+        events = questions.stream(reader, "chat", question, read_history(history), **asked.filters)
+        hits: tuple[Hit, ...] = ()
+        statements: list[Statement] = []
+        shown = float("-inf")
+        async for event in events:
+            if isinstance(event.data, Answer):
+                yield _answered(event.data, asked, number, root)
+                return
+            if isinstance(event.data, Statement):
+                statements.append(event.data)
+            else:
+                hits = event.data
+            if time.monotonic() - shown > _FLICKER:
+                shown = time.monotonic()
+                yield {"kind": event.kind, "html": working_html(hits, statements, texts)}
+    except Refused as error:
+        said = {503: texts.busy, 429: texts.too_often}.get(error.status, texts.failed)
+        yield {"kind": "error", "html": error_html(said)}
     except RagError as error:
         yield {"kind": "error", "html": error_html(str(error))}
     except Exception:
         _log.exception("The question could not be answered")
         yield {"kind": "error", "html": error_html(texts.failed)}
-
-
-def _steps(
-    assistant: Assistant,
-    question: str,
-    history: tuple[tuple[str, str], ...],
-    options: Options,
-    number: int,
-    root: str,
-) -> Iterator[dict[str, Any]]:
-    hits: tuple[Hit, ...] = ()
-    statements: list[Statement] = []
-    shown = float("-inf")
-    for event in assistant.stream(question, history=history, **options.filters):
-        if isinstance(event.data, Answer):
-            yield _answered(event.data, options, number, root)
-            return
-        if isinstance(event.data, Statement):
-            statements.append(event.data)
-        else:
-            hits = event.data
-        if time.monotonic() - shown > _FLICKER:
-            shown = time.monotonic()
-            yield {"kind": event.kind, "html": working_html(hits, statements, options.texts)}
 
 
 def _answered(answer: Answer, options: Options, number: int, root: str) -> dict[str, Any]:
@@ -153,6 +158,9 @@ def _answered(answer: Answer, options: Options, number: int, root: str) -> dict[
         "copies": {
             "plain": plain(answer, options.base),
             "markdown": markdown(answer, options.base),
+            "mediawiki": mediawiki(answer, options.base),
+            "dokuwiki": dokuwiki(answer, options.base),
+            "footnotes": markdown_footnotes(answer, options.base),
             "quotations": [quotation(citation, language, options.base) for citation in answer.citations],
         },
         "feedback": {

@@ -1,8 +1,9 @@
 // What can be done with an answer: copy it or a quotation of it, say whether it helped.
 
-/** Puts `text` on the clipboard. Over plain http (an intranet) browsers offer only the old way. */
+/** Puts `text` on the clipboard. Over plain http (an intranet) and in a frame browsers may offer only the old way. */
 async function toClipboard(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const written = navigator.clipboard?.writeText(text).then(() => true, () => false);
+  if (await written) return;
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
@@ -34,15 +35,15 @@ export function copier(texts, say) {
 // randomUUID is missing over plain http.
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** The buttons under the answers in `log`. */
-export function acts(log, { root, texts, copy, say, conversation }) {
+/** The buttons under the answers in `log`; `request` fetches. */
+export function acts(log, { root, texts, copy, say, conversation, request = fetch }) {
   async function send(turn, verdict, note) {
     turn.said = { id: newId(), ...turn.said }; // before the answer comes: two presses are one record
     const { id } = turn.said;
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ ...turn.feedback, id, verdict, note: note || null });
     try {
-      const answer = await fetch(`${root}/api/feedback`, { method: "POST", headers, body });
+      const answer = await request(`${root}/api/feedback`, { method: "POST", headers, body });
       if (!answer.ok) throw new Error(`${answer.status}`);
     } catch {
       return false;
@@ -54,7 +55,7 @@ export function acts(log, { root, texts, copy, say, conversation }) {
 
   /** Takes the verdict back. */
   async function takeBack(turn) {
-    const answer = await fetch(`${root}/api/feedback/${turn.said.id}`, { method: "DELETE" }).catch(() => null);
+    const answer = await request(`${root}/api/feedback/${turn.said.id}`, { method: "DELETE" }).catch(() => null);
     if (!answer || (!answer.ok && answer.status !== 404)) return false; // 404: somebody else has deleted it
     delete turn.said;
     conversation.keep(turn);

@@ -1,4 +1,4 @@
-// The conversation: asks, shows what comes as it comes, and keeps it in this browser only.
+// The conversation: asks, shows what comes as it comes, and keeps it in this browser only, or not at all.
 import { stream } from "./stream.js";
 
 const KEPT = 50; // turns
@@ -15,9 +15,9 @@ const whole = (turn) => Number.isInteger(turn?.number) && typeof turn.html === "
 
 /**
  * The conversation in `host`. `asked` gives how a question is asked (the filters) and in words; `changed` is told
- * whenever turns come or go.
+ * whenever turns come or go; `request` fetches. Unless it is `kept`, it lasts as long as the page.
  */
-export function conversation(host, { root, lang, texts, asked, changed }) {
+export function conversation(host, { root, lang, texts, asked, changed, request = fetch, kept = true }) {
   const log = host.querySelector("#or-log");
   const heard = host.querySelector("#or-heard");
   const field = host.querySelector("#or-question");
@@ -27,6 +27,7 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
   let followed = null;
 
   function read() {
+    if (!kept) return [];
     try {
       const found = JSON.parse(localStorage.getItem(key));
       return Array.isArray(found) ? found.filter(whole) : [];
@@ -35,9 +36,10 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     }
   }
 
-  function write(kept) {
+  function write(list) {
+    if (!kept) return;
     try {
-      localStorage.setItem(key, JSON.stringify(kept));
+      localStorage.setItem(key, JSON.stringify(list));
     } catch {
       // Storage is closed or full: then the conversation lasts as long as the page.
     }
@@ -72,7 +74,7 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     if (field.value) return;
     field.value = question;
     field.dispatchEvent(new Event("input"));
-    field.focus();
+    if (document.hasFocus()) field.focus(); // and not from the page around a frame
   }
 
   async function ask(question) {
@@ -90,7 +92,7 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
     heard.textContent = "";
     changed();
     try {
-      for await (const step of stream(root, "turn", [question, history, { ...options, lang, base }, number])) {
+      for await (const step of stream(root, "turn", [question, history, { ...options, lang, base }, number], request)) {
         if (!section.isConnected) return; // a new conversation has begun
         body.innerHTML = step.html;
         if (step.kind === "answer") {
@@ -100,7 +102,8 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
         } else if (step.kind === "error") failed(section, question);
       }
     } catch (error) {
-      const line = make("p", "or-error", error.message === "503" ? texts.busy : texts.unreachable);
+      const known = { 401: texts.access_wanted, 429: texts.busy, 503: texts.busy };
+      const line = make("p", "or-error", known[error.message] ?? texts.unreachable);
       line.setAttribute("role", "alert");
       body.replaceChildren(line);
       failed(section, question);
@@ -120,10 +123,11 @@ export function conversation(host, { root, lang, texts, asked, changed }) {
   for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
     document.addEventListener(kind, () => (followed = null), { passive: true, capture: true });
   }
-  new ResizeObserver(() => followed?.scrollIntoView({ block: "start" })).observe(log);
+  // Not scrollIntoView, which would move the page around a frame too.
+  new ResizeObserver(() => followed && scrollBy(0, followed.getBoundingClientRect().top)).observe(log);
   // A conversation that was ended in another window is ended here too.
   addEventListener("storage", (event) => {
-    if (event.key === key && event.newValue === "[]") clear();
+    if (kept && event.key === key && event.newValue === "[]") clear();
   });
 
   for (const turn of turns) draw(turn.number, turn.question, turn.within).body.innerHTML = turn.html;

@@ -1,9 +1,11 @@
 // Brings the room to life once Gradio has put its markup in place.
 import { acts, copier } from "./acts.js";
 import { mount as mountArchive } from "./archive.js";
+import { asking } from "./asking.js";
+import { cards } from "./cards.js";
 import { conversation } from "./conversation.js";
 import { filters } from "./filters.js";
-import { sheet } from "./sheet.js";
+import { others, sheet } from "./sheet.js";
 
 const LANGUAGE = "on-record:lang";
 const DRAFT = "on-record:draft"; // a question that is half written when the language is switched
@@ -55,42 +57,6 @@ function languages() {
   });
 }
 
-function asking(host, field, talk) {
-  const grow = () => {
-    field.style.height = "auto";
-    field.style.height = `${Math.min(field.scrollHeight + 2, 160)}px`;
-  };
-  const submit = () => {
-    const question = field.value;
-    if (!question.trim()) return;
-    field.value = "";
-    grow();
-    talk.ask(question);
-  };
-  field.addEventListener("input", grow);
-  field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      submit();
-    } else if (event.key === "ArrowUp" && !field.value) {
-      field.value = talk.latest()?.querySelector(".or-question").textContent ?? "";
-      event.preventDefault();
-    }
-  });
-  host.querySelector("#or-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
-    field.focus();
-  });
-  host.querySelector("#or-examples")?.addEventListener("click", ({ target }) => {
-    if (target.closest("button")) talk.ask(target.textContent);
-  });
-  host.querySelector("#or-new").addEventListener("click", () => {
-    talk.end();
-    field.focus();
-  });
-}
-
 /** "/" goes to the question, 1 to 5 open the quotations of the latest answer, Esc closes what is open. */
 function keys(field, talk, paper) {
   document.addEventListener("keydown", (event) => {
@@ -111,14 +77,6 @@ function keys(field, talk, paper) {
       talk.latest()?.querySelectorAll(".or-card .or-open")[Number(event.key) - 1]?.click();
     }
   });
-}
-
-/** The spans of the turn's other quotations that stand in the same article. */
-function others(turn, href) {
-  const address = new URL(href, location.origin);
-  const id = decodeURIComponent(address.pathname.split("/article/")[1] ?? "");
-  const start = Number(address.searchParams.get("start"));
-  return (turn?.feedback.citations ?? []).filter((one) => one.article === id && one.start !== start);
 }
 
 /**
@@ -211,30 +169,7 @@ async function start() {
     settle(); // the tab may have been changed while the sheet was open
   });
 
-  let choosing;
-  log.addEventListener("click", (event) => {
-    clearTimeout(choosing);
-    const { target } = event;
-    if (event.ctrlKey || event.metaKey || event.shiftKey || target.closest("button, form")) return;
-    const marker = target.closest("a.or-marker");
-    if (marker) {
-      event.preventDefault(); // Gradio's <base> would make "#…" a new address
-      const card = document.getElementById(marker.getAttribute("href").slice(1));
-      card?.scrollIntoView({ block: "center" });
-      card?.querySelector(".or-open")?.focus({ preventScroll: true });
-      return;
-    }
-    const link = target.closest("a");
-    if (link?.matches(".or-open")) {
-      event.preventDefault();
-      openArticle(link.getAttribute("href"), link);
-    } else if (!link && event.detail === 1) {
-      // The whole card can be chosen, but words in it can be selected too.
-      const headline = target.closest(".or-card")?.querySelector(".or-open");
-      if (headline) choosing = setTimeout(() => String(getSelection()) || headline.click(), 250);
-    }
-  });
-
+  cards(log, openArticle);
   field.value = remembered(DRAFT) ?? "";
   remembered(DRAFT, "");
   field.focus({ preventScroll: true });

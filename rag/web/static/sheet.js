@@ -2,6 +2,44 @@
 
 const NARROW = matchMedia("(max-width: 63.99rem)");
 
+/** The spans of the turn's other quotations that stand in the article at `href`. */
+export function others(turn, href) {
+  const address = new URL(href, location.origin);
+  const id = decodeURIComponent(address.pathname.split("/article/")[1] ?? "");
+  const start = Number(address.searchParams.get("start"));
+  return (turn?.feedback.citations ?? []).filter((one) => one.article === id && one.start !== start);
+}
+
+/**
+ * What stands on the article page at `href`, as nodes, or a line that it could not be had. `also` holds the spans that
+ * are marked lightly in it; `request` fetches.
+ */
+export async function article(href, { lang, texts, also = [], request = fetch }) {
+  const address = new URL(href, location.origin);
+  address.hash = "";
+  address.searchParams.set("lang", lang);
+  if (also.length) address.searchParams.set("also", also.map(({ start, end }) => `${start}-${end}`).join(","));
+  try {
+    const answer = await request(address);
+    const main = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    for (const link of main.querySelectorAll("a")) link.target = "_blank";
+    return [...main.childNodes];
+  } catch {
+    const line = document.createElement("p");
+    line.className = "or-error";
+    line.textContent = texts.article_failed;
+    return [line];
+  }
+}
+
+/** Scrolls `page` so that the quotation in it stands in its middle. */
+export function showQuote(page) {
+  const quote = page.querySelector("#quote")?.getBoundingClientRect();
+  // Not scrollIntoView, which would move the conversation too.
+  if (quote) page.scrollTop += quote.top - page.getBoundingClientRect().top - (page.clientHeight - quote.height) / 2;
+  else page.scrollTop = 0;
+}
+
 /** The sheet in `box`; `room` is what lies under it on a narrow screen, `home` gives what gets the focus when nothing else can. */
 export function sheet(box, { room, home, lang, texts, copy }) {
   const page = box.querySelector(".or-sheet");
@@ -25,28 +63,10 @@ export function sheet(box, { room, home, lang, texts, copy }) {
     return () => link?.isConnected && scrollBy(0, link.getBoundingClientRect().top - before);
   }
 
-  async function load(address) {
-    try {
-      const answer = await fetch(address);
-      const main = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-      for (const link of main.querySelectorAll("a")) link.target = "_blank";
-      return main.childNodes;
-    } catch {
-      const line = document.createElement("p");
-      line.className = "or-error";
-      line.textContent = texts.article_failed;
-      return [line];
-    }
-  }
-
   /** Opens the article page at `href`; `also` holds the spans of the answer's other quotations in it. */
   async function open(href, { also = [], from = null } = {}) {
     const mine = ++latest;
-    const address = new URL(href, location.origin);
-    address.hash = "";
-    address.searchParams.set("lang", lang);
-    if (also.length) address.searchParams.set("also", also.map(({ start, end }) => `${start}-${end}`).join(","));
-    const content = await load(address);
+    const content = await article(href, { lang, texts, also });
     if (mine !== latest) return; // another article was chosen meanwhile, or none any more
     page.replaceChildren(...content);
     asPage.href = href;
@@ -60,10 +80,7 @@ export function sheet(box, { room, home, lang, texts, copy }) {
     cover();
     settle();
     page.focus({ preventScroll: true });
-    const quote = page.querySelector("#quote")?.getBoundingClientRect();
-    // Not scrollIntoView, which would move the conversation too.
-    if (quote) page.scrollTop += quote.top - page.getBoundingClientRect().top - (page.clientHeight - quote.height) / 2;
-    else page.scrollTop = 0;
+    showQuote(page);
   }
 
   function hide() {

@@ -1,13 +1,16 @@
 // Calls a function of the room through Gradio's HTTP API, which answers with a stream of server-sent events.
 
-/** Yields what the function yields. Throws when the server cannot be reached or the call fails. */
-export async function* stream(root, name, data) {
+/**
+ * Yields what the function yields; `request` fetches. Throws when the server cannot be reached (any message), refuses
+ * (its status as the message) or fails.
+ */
+export async function* stream(root, name, data, request = fetch) {
   const address = `${root}/gradio_api/call/${name}`;
   const headers = { "Content-Type": "application/json" };
-  const joined = await fetch(address, { method: "POST", headers, body: JSON.stringify({ data }) });
+  const joined = await request(address, { method: "POST", headers, body: JSON.stringify({ data }) });
   if (!joined.ok) throw new Error(`${joined.status}`);
   const { event_id } = await joined.json();
-  const answer = await fetch(`${address}/${event_id}`);
+  const answer = await request(`${address}/${event_id}`);
   if (!answer.ok) throw new Error(`${answer.status}`);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";

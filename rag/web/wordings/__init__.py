@@ -20,4 +20,5 @@ def texts_for(language: str | None) -> Texts:
 
 def reader_texts(query: Mapping[str, str], headers: Mapping[str, str]) -> Texts:
     """The interface in the language that the page's address chooses (`lang`), else in that of the browser."""
-    return texts_for(query.get("lang") or reader_language(headers.get("accept-language")))
+    chosen = _ALL.get((query.get("lang") or "")[:2].lower())
+    return chosen or texts_for(reader_language(headers.get("accept-language")))

@@ -91,6 +91,8 @@ DE = Texts(
     copy_quotation="Zitat kopieren",
     copy_answer="Antwort kopieren",
     copy_markdown="Als Markdown kopieren",
+    copy_wiki="Für ein Wiki kopieren",
+    copy_footnotes="Markdown-Fußnoten",
     copied="Kopiert",
     copy_failed="Der Browser lässt die Seite nicht kopieren; bitte markieren Sie den Text selbst.",
     helpful="Diese Antwort hat geholfen",
@@ -130,4 +132,13 @@ DE = Texts(
         "Die Datei konnte nicht gesendet werden. Bitte prüfen Sie die Verbindung und versuchen Sie es noch einmal."
     ),
     upload_unlisted="Was hinzugefügt wurde, konnte nicht geladen werden. {detail}",
+    sign_in="Anmelden",
+    password="Passwort des Archivs",
+    password_wrong="Das ist nicht das Passwort. Bitte prüfen und noch einmal versuchen.",
+    password_too_often="Zu viele Versuche. Bitte eine Minute warten und noch einmal versuchen.",
+    denied_title="Nicht angemeldet",
+    denied="Dieses Archiv steht nicht allen offen. Wer es betreibt, kann Ihnen Zugang geben.",
+    sign_out="Abmelden",
+    too_often="Sie haben in der letzten Minute viele Fragen gestellt. Bitte warten Sie kurz.",
+    access_wanted="Sie haben keinen Zugang zum Archiv, oder er ist abgelaufen. Bitte laden Sie die Seite neu.",
 )
