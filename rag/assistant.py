@@ -246,6 +246,11 @@ class Assistant:
         with self._reading() as (catalog, _, _):
             return catalog.overview()
 
+    def size(self) -> tuple[int, int]:
+        """How many articles there are, and how many passages."""
+        with self._reading() as (catalog, _, _):
+            return catalog.count(), sum(catalog.languages().values())
+
     def skipped(self) -> list[tuple[str, str]]:
         """The files that the last sync could not read, with the reason."""
         with self._reading() as (catalog, _, _):
@@ -369,6 +374,8 @@ def _check_question(question: str) -> None:
         raise SettingsError(
             f"the question has {len(question):,} characters, expected at most {MAX_QUESTION:,}; shorten it"
         )
+    if any("\ud800" <= char <= "\udfff" for char in question):
+        raise SettingsError("the question holds half a character (a lone surrogate), expected text; take it out")
 
 
 _default: Assistant | None = None

@@ -44,6 +44,7 @@ _UNFIT = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 # So many lines around the headline may hold the byline and the date line.
 _REGION = 8
 _TITLE_CHARS, _TITLE_WORDS = 70, 10
+_LONGEST_FACT = 2_000  # characters of a title, a source …: a title is embedded with each passage
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -245,7 +246,10 @@ def _words(name: str, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         # YAML reads a bare "no" as False: the language code of Norwegian, and a fair headline.
         raise UnreadableFile(f"the metadata's {name} is {value!r}; expected words, in quotation marks where in doubt")
-    return " ".join(_UNFIT.sub(" ", str(value)).split()).strip(",;") or None
+    said = " ".join(_UNFIT.sub(" ", str(value)).split()).strip(",;")
+    if len(said) > _LONGEST_FACT:
+        raise UnreadableFile(f"the metadata's {name} has {len(said)} characters; at most {_LONGEST_FACT} are read")
+    return said or None
 
 
 def _date(value: object, metadata: Mapping[str, Any]) -> dt.date | None:

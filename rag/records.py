@@ -286,6 +286,10 @@ class Answer:
         return "\n\n".join(parts) + "\n"
 
 
+# An address of the web, without credentials, that ends no link early. An article may name anything as its own.
+_LINKED = re.compile(r"https?://[^\s\x00-\x20<>\\@/?#]+(?:[/?#][^\s\x00-\x20<>\\]*)?", re.IGNORECASE)
+
+
 def _place(citation: Citation) -> str:
     """Where a quotation stands, as far as known: outlet, headline, date, page, address."""
     article = citation.article
@@ -295,7 +299,7 @@ def _place(citation: Citation) -> str:
         article.date.isoformat() if article.date else "",
         f"p. {citation.page}" if citation.page else "",
         "sample article" if article.sample else "",
-        f"<{article.url}>" if article.url else _escaped(article.path),
+        f"<{article.url}>" if _LINKED.fullmatch(article.url or "") else _escaped(article.path),
     ]
     return ", ".join(part for part in known if part)
 

@@ -391,7 +391,10 @@ def embedded(starter: Assistant) -> Iterator[Served]:
 
 
 def test_a_listed_origin_may_use_what_is_for_programs_with_a_token(embedded: Served) -> None:
-    asked: dict[str, Any] = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization,content-type"}
+    asked: dict[str, Any] = {
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "authorization,content-type",
+    }
     preflight = fetch(embedded, "/api/ask", method="OPTIONS", Origin=WIKI, **asked)
     assert preflight.status == 204
     assert preflight.headers["access-control-allow-origin"] == WIKI

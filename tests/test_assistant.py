@@ -150,6 +150,7 @@ def test_an_answer_is_plain_data(starter: Assistant) -> None:
     ("arguments", "message"),
     [
         ({"question": "  "}, "empty"),
+        ({"question": "Who said \ud800?"}, "half a character"),
         ({"question": "x" * (MAX_QUESTION + 1)}, "at most"),
         ({"question": "a b c", "languages": "nl"}, "list"),
         ({"question": "a b c", "since": "2025-01-01"}, "date"),

@@ -16,6 +16,7 @@ import jwt
 import pytest
 from loopback import Served, Server
 from prometheus_client.parser import text_string_to_metric_families
+from stories import CONTRACT, HARBOUR
 
 from rag.assistant import Assistant
 from rag.errors import EmbedderError, RagError, SettingsError
@@ -62,13 +63,17 @@ def samples(exposition: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def counted(meters: Meters) -> dict[tuple[str, ...], float]:
-    return samples(meters.exposed("")[0].decode())
+def counted(meters: Meters, archive: Assistant) -> dict[tuple[str, ...], float]:
+    return samples(meters.exposed("", archive)[0].decode())
 
 
-def ended(meters: Meters) -> dict[tuple[str, ...], float]:
+def ended(meters: Meters, archive: Assistant) -> dict[tuple[str, ...], float]:
     """How many questions ended how, by outcome and way."""
-    return {key[1:]: value for key, value in counted(meters).items() if key[0] == "on_record_questions_total" and value}
+    return {
+        key[1:]: value
+        for key, value in counted(meters, archive).items()
+        if key[0] == "on_record_questions_total" and value
+    }
 
 
 def ask(assistant: Assistant, meters: Meters, *questions: str, a_minute: int = 0) -> list[object]:
@@ -103,11 +108,11 @@ class Failing(Assistant):
 
 
 def test_an_answered_question_is_counted_and_timed(starter: Assistant) -> None:
-    meters = Meters(starter)
+    meters = Meters()
     ask(starter, meters, FOUND)
     ask(starter, meters, NOT_FOUND)
-    assert ended(meters) == {("found", "api"): 1, ("not_found", "api"): 1}
-    values = counted(meters)
+    assert ended(meters, starter) == {("found", "api"): 1, ("not_found", "api"): 1}
+    values = counted(meters, starter)
     assert values["on_record_question_duration_seconds_count", "api"] == 2
     whole = values["on_record_question_duration_seconds_sum", "api"]
     stages = {key[1]: value for key, value in values.items() if key[0] == "on_record_stage_duration_seconds_sum"}
@@ -116,7 +121,7 @@ def test_an_answered_question_is_counted_and_timed(starter: Assistant) -> None:
 
 
 def test_what_is_refused_is_counted_apart_and_not_timed(starter: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    meters = Meters(starter)
+    meters = Meters()
     _, second = ask(starter, meters, FOUND, FOUND, a_minute=1)
     assert isinstance(second, Refused)
     (invalid,) = ask(starter, meters, " ")
@@ -125,17 +130,17 @@ def test_what_is_refused_is_counted_apart_and_not_timed(starter: Assistant, monk
     busy = ask(starter, meters, *[FOUND] * (asking.AT_ONCE + 1))[-1]
     assert isinstance(busy, Refused)
     found = 1 + asking.AT_ONCE
-    assert ended(meters) == {
+    assert ended(meters, starter) == {
         ("found", "api"): found,
         ("too_often", "api"): 1,
         ("invalid", "api"): 1,
         ("busy", "api"): 1,
     }
-    assert counted(meters)["on_record_question_duration_seconds_count", "api"] == found
+    assert counted(meters, starter)["on_record_question_duration_seconds_count", "api"] == found
 
 
 def test_a_reader_who_leaves_before_his_answer_is_counted_as_such(starter: Assistant) -> None:
-    meters = Meters(starter)
+    meters = Meters()
 
     async def leave() -> None:
         events = Questions(starter, meters=meters).stream(ANNA, "chat", FOUND)
@@ -144,14 +149,14 @@ def test_a_reader_who_leaves_before_his_answer_is_counted_as_such(starter: Assis
         await asyncio.sleep(0.1)
 
     asyncio.run(leave())
-    assert ended(meters) == {("left", "chat"): 1}
+    assert ended(meters, starter) == {("left", "chat"): 1}
 
 
 def test_the_questions_waiting_and_under_way_are_shown(starter: Assistant) -> None:
-    meters = Meters(starter)
+    meters = Meters()
 
     def now() -> tuple[float, float]:
-        values = counted(meters)
+        values = counted(meters, starter)
         return values["on_record_questions_waiting",], values["on_record_questions_under_way",]
 
     assert now() == (0, 0)
@@ -163,35 +168,46 @@ def test_the_questions_waiting_and_under_way_are_shown(starter: Assistant) -> No
 
 
 def test_every_kind_of_ending_is_there_from_zero_on(starter: Assistant) -> None:
-    questions = [key[1:] for key in counted(Meters(starter)) if key[0] == "on_record_questions_total"]
+    questions = [key[1:] for key in counted(Meters(), starter) if key[0] == "on_record_questions_total"]
     assert {("busy", "chat"), ("found", "openai"), ("failed", "mcp")} <= set(questions)
 
 
 def test_two_applications_do_not_count_together(starter: Assistant) -> None:
-    one, other = Meters(starter), Meters(starter)
+    one, other = Meters(), Meters()
     ask(starter, one, " ")
-    assert ended(one)
-    assert not ended(other)
+    assert ended(one, starter)
+    assert not ended(other, starter)
 
 
 def test_the_size_of_the_index_is_shown(starter: Assistant) -> None:
-    values = counted(Meters(starter))
+    values = counted(Meters(), starter)
     assert values["on_record_index_articles",] == len(starter.articles())
     assert values["on_record_index_passages",] > len(starter.articles())
     assert values["on_record_index_size_bytes",] > 100_000
 
 
+def test_the_size_is_that_of_what_the_reader_may_see(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    for name, text in (("harbour.md", HARBOUR), ("contract.md", CONTRACT)):
+        (tmp_path / "corpus" / name).write_text(text, "utf-8")
+    with Assistant(corpus=tmp_path / "corpus", index=tmp_path / "index") as assistant:
+        assistant.sync()
+        every, some = (counted(Meters(), archive) for archive in (assistant, assistant.for_groups(())))
+    for name in ("on_record_index_articles", "on_record_index_passages"):
+        assert every[name,] > some[name,] > 0
+
+
 def test_an_index_that_cannot_be_opened_takes_no_other_counter_along(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{", "utf-8")
     with Assistant(index=tmp_path) as assistant:
-        values = counted(Meters(assistant))
+        values = counted(Meters(), assistant)
     assert ("on_record_index_articles",) not in values
     assert values["on_record_index_size_bytes",] == 1
     assert ("on_record_questions_waiting",) in values
 
 
 def test_the_names_follow_the_conventions(starter: Assistant) -> None:
-    for kind in text_string_to_metric_families(Meters(starter).exposed("")[0].decode()):
+    for kind in text_string_to_metric_families(Meters().exposed("", starter)[0].decode()):
         assert kind.name.startswith(("on_record_", "process_")), kind.name
         assert re.fullmatch(r"[a-z_]+", kind.name)
         assert kind.documentation
@@ -202,7 +218,7 @@ def test_the_names_follow_the_conventions(starter: Assistant) -> None:
 
 def test_a_question_is_logged_without_its_words(starter: Assistant) -> None:
     with logged("on") as lines:
-        (answer,) = ask(starter, Meters(starter), f"{FOUND} {CANARY}")
+        (answer,) = ask(starter, Meters(), f"{FOUND} {CANARY}")
     (line,) = lines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
     assert line["level"] == "info"
@@ -219,21 +235,21 @@ def test_a_question_is_logged_without_its_words(starter: Assistant) -> None:
 
 def test_a_question_is_logged_with_its_words_where_that_is_set(starter: Assistant) -> None:
     with logged("questions") as lines:
-        ask(starter, Meters(starter, log_questions=True), FOUND)
+        ask(starter, Meters(log_questions=True), FOUND)
     assert [line["question"] for line in lines()] == [FOUND]
 
 
 def test_without_a_log_only_failures_are_told(starter: Assistant, tmp_path: Path) -> None:
     with logged("off") as lines:
-        ask(starter, Meters(starter), FOUND, " ")
+        ask(starter, Meters(), FOUND, " ")
         assert lines() == []
-        ask(Failing(tmp_path), Meters(starter), FOUND)
+        ask(Failing(tmp_path), Meters(), FOUND)
         assert [line["outcome"] for line in lines()] == ["failed"]
 
 
 def test_a_failure_is_told_by_type_and_place_and_never_by_its_message(starter: Assistant, tmp_path: Path) -> None:
     with logged("on") as lines:
-        ask(Failing(tmp_path), Meters(starter), CANARY)
+        ask(Failing(tmp_path), Meters(), CANARY)
     (line,) = lines()
     assert (line["level"], line["event"], line["outcome"]) == ("error", "question", "failed")
     assert line["error"] == "RuntimeError"
@@ -244,7 +260,7 @@ def test_a_failure_is_told_by_type_and_place_and_never_by_its_message(starter: A
 
 def test_why_the_archive_cannot_be_asked_is_told(starter: Assistant, tmp_path: Path) -> None:
     with logged("on") as lines:
-        ask(Failing(tmp_path, EmbedderError), Meters(starter), "which model")
+        ask(Failing(tmp_path, EmbedderError), Meters(), "which model")
     assert lines()[0]["reason"] == "cannot do which model"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from rag.assistant import MAX_QUESTION
 from rag.errors import SettingsError
+from rag.web.access import Reader
+from rag.web.asking import Questions
+from rag.web.meters import Meters
 from rag.web.turns import MAX_HISTORY, read_history, read_options, steps
 from rag.web.wordings import texts_for
 
@@ -27,7 +31,13 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 def asked(assistant: Assistant, question: object, history: object = (), options: object = None) -> list[dict[str, Any]]:
-    return list(steps(assistant, question, history, options or {"lang": "en"}, 3))
+    questions = Questions(assistant, meters=Meters())
+
+    async def taken() -> list[dict[str, Any]]:
+        turn = steps(questions, Reader("somebody"), question, history, options or {"lang": "en"}, 3)
+        return [step async for step in turn]
+
+    return asyncio.run(taken())
 
 
 def test_the_headlines_come_first_and_the_answer_last_with_all_that_the_room_needs(starter: Assistant) -> None:

@@ -14,6 +14,8 @@ from fastapi.responses import JSONResponse
 
 from rag.assistant import Assistant
 from rag.web import logs
+from rag.web.access import reader_of
+from rag.web.asking import Questions
 from rag.web.meters import Meters
 from rag.web.problems import problem
 
@@ -22,7 +24,7 @@ KEPT = 5.0  # seconds for which a verdict on the index holds, so that probes cos
 _FRESH = {"Cache-Control": "no-store"}
 
 
-def routes(assistant: Assistant, meters: Meters) -> APIRouter:
+def routes(assistant: Assistant, questions: Questions, meters: Meters) -> APIRouter:
     """The routes `/healthz`, `/readyz` and `/metrics` around an open assistant."""
     router = APIRouter(tags=["server"])
     index = _Index(assistant)
@@ -42,7 +44,8 @@ def routes(assistant: Assistant, meters: Meters) -> APIRouter:
     @router.get("/metrics", summary="The counters, for Prometheus")
     def metrics(request: Request) -> Response:
         """The counters, in the formats of Prometheus."""
-        body, content_type = meters.exposed(request.headers.get("accept", ""))
+        archive = questions.archive(reader_of(request.scope))
+        body, content_type = meters.exposed(request.headers.get("accept", ""), archive)
         return Response(body, headers={"Content-Type": content_type, **_FRESH})
 
     return router

@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, Summary
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rag import __version__
@@ -40,7 +40,7 @@ _STAGES = ("wait", "understand", "embed", "retrieve", "rerank", "read", "answer"
 class Meters:
     """The counters of one running application. `log_questions`: whether the log holds the questions themselves."""
 
-    def __init__(self, assistant: Assistant, *, log_questions: bool = False) -> None:
+    def __init__(self, *, log_questions: bool = False) -> None:
         self.log_questions = log_questions
         self._registry = registry = CollectorRegistry()
         self.questions = Counter(
@@ -75,16 +75,18 @@ class Meters:
         started.set_to_current_time()
         Info("on_record_build", "The version that runs.", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
-        registry.register(_IndexSize(assistant))
 
     def asked(self, reader: Reader, way: Way, question: str) -> Asked:
         """A question that comes in, to be entered while it is under way."""
         return Asked(self, reader, way, question)
 
-    def exposed(self, accept: str) -> tuple[bytes, str]:
-        """All counters in the format that the header Accept asks for, and its content type. Reads the disk."""
+    def exposed(self, accept: str, archive: Assistant) -> tuple[bytes, str]:
+        """All counters in the format that the header Accept asks for, and its content type. Reads the disk.
+
+        `archive` is what the reader may see of the index, whose size is told too.
+        """
         encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        return encode(cast(CollectorRegistry, _Told(self._registry, archive))), content_type
 
 
 class Asked(contextlib.AbstractContextManager["Asked"]):
@@ -158,22 +160,20 @@ def _outcome(answer: Answer | None, error: BaseException | None) -> Outcome:
     return "left" if error is None or isinstance(error, asyncio.CancelledError | GeneratorExit) else "failed"
 
 
-class _IndexSize(Collector):
-    """What the index holds and takes on disk, counted when somebody looks; nothing while it cannot be opened."""
+class _Told(Collector):
+    """The counters, and after them what the index holds and takes on disk; not while it cannot be opened."""
 
-    def __init__(self, assistant: Assistant) -> None:
-        self._assistant = assistant
+    def __init__(self, counted: CollectorRegistry, archive: Assistant) -> None:
+        self._counted = counted
+        self._archive = archive
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        return iter(())  # or the registry would count once before anybody looks
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
+        yield from self._counted.collect()
         with contextlib.suppress(RagError):
-            with self._assistant._reading() as (catalog, index, _):
-                articles, passages = catalog.count(), index.words_held()
+            articles, passages = self._archive.size()
             yield GaugeMetricFamily("on_record_index_articles", "Articles in the index.", articles)
             yield GaugeMetricFamily("on_record_index_passages", "Passages in the index.", passages)
-        size = _bytes(self._assistant.path)
+        size = _bytes(self._archive.path)
         yield GaugeMetricFamily("on_record_index_size_bytes", "What the index takes on disk.", size)
 
 

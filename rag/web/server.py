@@ -101,7 +101,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     """
     root = settings.root_path
     gate = Gate(settings)
-    meters = Meters(assistant, log_questions=settings.log == "questions")
+    meters = Meters(log_questions=settings.log == "questions")
     questions = Questions(assistant, a_minute=settings.rate, meters=meters)
     chat, inner = _chat(questions, root, uploads=settings.uploads)
 
@@ -116,7 +116,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     )
     # Every open page of the chat holds a connection, for which a server that stops would wait.
     app.state.end_streams = chat.stop_event.set
-    app.include_router(health.routes(assistant, meters))
+    app.include_router(health.routes(assistant, questions, meters))
     app.include_router(_article_routes(questions, root))
     app.include_router(archive.routes(questions, root, _texts))
     app.include_router(embed.routes(questions, settings.embed_origins, root, _texts))
