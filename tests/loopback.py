@@ -8,9 +8,10 @@ import dataclasses
 import http.client
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rag.assistant import Assistant
 
+Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +67,12 @@ def fetch(
     text = response.read().decode("utf-8", "replace")
     connection.close()
     return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine gives. In a thread of its own: Playwright leaves its event loop running in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class _Stripping:

@@ -15,7 +15,7 @@ import pytest
 from fastapi import Request
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from loopback import Reply, Served, Server, fetch
+from loopback import Reply, Served, Server, fetch, run
 from starlette.requests import ClientDisconnect
 
 from rag.assistant import Assistant
@@ -157,7 +157,7 @@ def test_work_goes_on_while_a_client_is_here_and_ends_when_it_leaves() -> None:
         await asyncio.sleep(0)
         assert work.cancelled()
 
-    asyncio.run(both())
+    run(both())
 
 
 # What cannot be used

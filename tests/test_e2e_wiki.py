@@ -191,7 +191,7 @@ def test_a_token_opens_the_articles_of_its_groups(browser: Browser, guarded: Ser
         with read(browser, guarded, wiki.origin + wiki.embed("token", lines)) as opened:
             answer = ask(opened.panel, COST)
             assert ("forty thousand" in answer.inner_text()) == sees
-            assert ("2 articles" in opened.panel.locator(".or-archive").inner_text()) == sees
+            expect(opened.panel.locator(".or-archive")).to_contain_text("2 articles" if sees else "1 article")
             if sees:
                 assert "forty thousand" in unfold(opened)
 
@@ -265,7 +265,7 @@ def test_mediawiki_shows_copied_footnotes_with_outlet_and_link(
     answer = starter.ask(KYNCL)
     address = media.origin + media.write("notes", footnotes(answer, "https://archive.example"))
     with window(browser, media.origin) as opened:
-        opened.page.goto(address)
+        opened.page.goto(f"{address}?safemode=1")  # without scripts that an earlier page may have left in its cache
         notes = opened.page.locator("ol.references li")
         assert notes.count() == len(answer.citations)
         for note, citation in zip(notes.all(), answer.citations, strict=True):

@@ -5,7 +5,6 @@ What tokens and sessions must not do is in `test_access.py`, what uploads are ca
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
 import io
@@ -26,7 +25,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 from fastapi.routing import iter_route_contexts
-from loopback import Reply, Served, Server, fetch
+from loopback import Reply, Served, Server, fetch, run
 from markdown_it import MarkdownIt
 from rooms import Room
 
@@ -511,8 +510,7 @@ def of_gradio() -> set[tuple[str, str]]:
             for method in route.methods or {"GET"}
         }
 
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a browser's driver keeps a loop in this one
-        return pool.submit(lambda: asyncio.run(made())).result()
+    return run(made())
 
 
 @pytest.fixture(scope="module")

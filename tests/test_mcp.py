@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 import pytest
-from loopback import ROOT, Served, Server
+from loopback import ROOT, Served, Server, run
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
@@ -122,20 +122,20 @@ async def agent(url: str, token: str = "", mode: str = "auto") -> AsyncIterator[
 
 
 def over_http(served: Served, talk: _Talk[_Result], **options: Any) -> _Result:
-    async def run() -> _Result:
+    async def talked() -> _Result:
         async with agent(f"{served.url}/mcp", **options) as client:
             return await talk(client)
 
-    return asyncio.run(run())
+    return run(talked())
 
 
 def over_stdio(corpus: Path, index: Path, talk: _Talk[_Result]) -> _Result:
-    async def run() -> _Result:
+    async def talked() -> _Result:
         arguments = ["-m", "rag", "mcp", "--corpus", str(corpus), "--index", str(index)]
         async with Client(StdioServerParameters(command=sys.executable, args=arguments, cwd=ROOT)) as client:
             return await talk(client)
 
-    return asyncio.run(run())
+    return run(talked())
 
 
 def text(result: CallToolResult) -> str:
@@ -387,7 +387,7 @@ def test_two_readers_at_once_get_what_each_may_read(closed: Served) -> None:
     async def both() -> list[bool]:
         return await asyncio.gather(*(ask(token) for token in (LAWYER, OUTSIDER) * 3))
 
-    assert asyncio.run(both()) == [True, False] * 3
+    assert run(both()) == [True, False] * 3
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -473,11 +473,11 @@ def test_it_works_below_a_root_path(archive: Assistant) -> None:
     with Server(archive, Settings(rate=0, root_path="/archive"), proxied=True) as running:
         below = Served(running.host, running.port)
 
-        async def run() -> Any:
+        async def talked() -> Any:
             async with agent(f"{below.url}/archive/mcp") as client:
                 return await client.call_tool("ask", {"question": QUESTIONS[0][0]})
 
-        assert asyncio.run(run()).structured_content["found"]
+        assert run(talked()).structured_content["found"]
 
 
 def test_who_asks_too_often_is_told_so(archive: Assistant) -> None:

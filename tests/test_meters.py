@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from loopback import Served, Server
+from loopback import Served, Server, run
 from prometheus_client.parser import text_string_to_metric_families
 from stories import CONTRACT, HARBOUR
 
@@ -84,7 +84,7 @@ def ask(assistant: Assistant, meters: Meters, *questions: str, a_minute: int = 0
         under_way = (archive.ask(ANNA, "api", question) for question in questions)
         return list(await asyncio.gather(*under_way, return_exceptions=True))
 
-    return asyncio.run(asked())
+    return run(asked())
 
 
 class Failing(Assistant):
@@ -148,7 +148,7 @@ def test_a_reader_who_leaves_before_his_answer_is_counted_as_such(starter: Assis
         await events.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0.1)
 
-    asyncio.run(leave())
+    run(leave())
     assert ended(meters, starter) == {("left", "chat"): 1}
 
 
@@ -307,7 +307,7 @@ def request(app: ASGIApp, path: str, method: str = "GET", **headers: str) -> tup
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    asyncio.run(logs.RequestLog(app)(scope, receive, send))
+    run(logs.RequestLog(app)(scope, receive, send))
     answered = {name.decode(): value.decode() for name, value in told[0]["headers"]}
     return told[0]["status"], answered, b"".join(message.get("body", b"") for message in told[1:]).decode()
 

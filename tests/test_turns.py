@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loopback import run
 
 from rag.assistant import MAX_QUESTION
 from rag.errors import SettingsError
@@ -37,7 +37,7 @@ def asked(assistant: Assistant, question: object, history: object = (), options:
         turn = steps(questions, Reader("somebody"), question, history, options or {"lang": "en"}, 3)
         return [step async for step in turn]
 
-    return asyncio.run(taken())
+    return run(taken())
 
 
 def test_the_headlines_come_first_and_the_answer_last_with_all_that_the_room_needs(starter: Assistant) -> None:

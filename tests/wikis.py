@@ -87,7 +87,8 @@ def _served(
 ) -> Iterator[None]:
     # A page asks for its styles while it is being made; one worker would wait for itself.
     workers = {"PHP_CLI_SERVER_WORKERS": "4", **(environ or {})}
-    command = ["php", *options, "-S", f"127.0.0.1:{port}", "-t", str(root)]
+    # Compiled files are looked at again after two seconds only, and a test may change the settings sooner.
+    command = ["php", "-d", "opcache.enable=0", *options, "-S", f"127.0.0.1:{port}", "-t", str(root)]
     with running(command, state / "server.log", f"http://127.0.0.1:{port}/", workers):
         yield
 
