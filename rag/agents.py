@@ -42,7 +42,7 @@ def _day(value: object) -> object:
 
 
 _Day = Annotated[dt.date | None, BeforeValidator(_day)]
-_Names = Annotated[list[str], BeforeValidator(_list)]
+_Names = Annotated[list[str], BeforeValidator(_list), Field(max_length=200)]
 _Offset = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -74,8 +74,8 @@ class _Filtered(_Sent):
 class Turn(_Sent):
     """An earlier question and the text of its answer."""
 
-    question: str
-    answer: str
+    question: str = Field(max_length=20_000)
+    answer: str = Field(max_length=20_000)
 
 
 class Ask(_Filtered):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MAX_QUESTION = 2_000  # characters
 _READ = 12  # passages that the reader looks into
+_REFERRED = 6  # earlier turns that a follow-up question may refer to
 
 
 class Assistant:
@@ -146,7 +147,8 @@ class Assistant:
         _check_question(question)
         chosen = checked_filter(languages, sources, since, until)
         clock = _Clock()
-        full = standalone(question, history)
+        full = standalone(question, [(earlier[:MAX_QUESTION], "") for earlier, _ in history[-_REFERRED:]])
+        full = full if len(full) <= MAX_QUESTION else question
         with self._reading() as opened:
             understood = understand(full, opened[1])
             clock.lap("understand")

@@ -295,7 +295,10 @@ class Index:
         if (field, term) not in rarities:
             searcher = self._words.searcher()
             held = searcher.doc_freq(field, term)
-            rarities[field, term] = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+            rarity = math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+            if not held:
+                return rarity  # not kept: of words that nobody wrote there is no end
+            rarities[field, term] = rarity
         return rarities[field, term]
 
     def is_telling(self, language: str) -> bool:

@@ -26,6 +26,8 @@ from rag.errors import SettingsError
 
 PREFIX = "ON_RECORD_"
 BUNDLED_MODEL = "bundled"
+# Below these stand paths of ours: of `/api/ask`, nobody could tell whether a proxy has taken `/api` off already.
+_OWN_PATHS = frozenset("api article docs ui v1 embed mcp gradio_api assets static".split())
 SHORTEST_TOKEN = 16  # characters
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -72,6 +74,8 @@ def _root_path(value: str) -> str:
     path = value.rstrip("/")
     if path and not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
         raise ValueError("a path that begins with a slash, such as /archive")
+    if path.split("/")[1:2] and path.split("/")[1] in _OWN_PATHS:
+        raise ValueError(f"a path that is none of ours, such as /archive; ours are {', '.join(sorted(_OWN_PATHS))}")
     return path
 
 
@@ -119,8 +123,10 @@ def _auth(value: str) -> str:
 
 
 def _tokens(value: str) -> tuple[Token, ...]:
-    words = [item.split() for item in _listed(value)]
-    tokens = [Token(secret, frozenset(name.casefold() for name in groups)) for secret, *groups in words]
+    parts = [[part.strip() for part in item.split("|")] for item in _listed(value)]
+    tokens = [Token(secret, frozenset(name.casefold() for name in groups if name)) for secret, *groups in parts]
+    if not all(re.fullmatch(r"[!-~]+", token.secret) for token in tokens):
+        raise ValueError("tokens without blanks and of plain letters; groups follow one as in TOKEN|legal|board")
     if any(len(token.secret) < SHORTEST_TOKEN for token in tokens):
         raise ValueError(f"tokens of at least {SHORTEST_TOKEN} characters, parted by commas")
     return tuple(tokens)
@@ -255,7 +261,7 @@ class Settings:
         default=(),
         repr=False,
         metadata=_meta(
-            "Tokens of programs, parted by commas; each may be followed by its groups: `TOKEN legal board, TOKEN`.",
+            "Tokens of programs, parted by commas; each may be followed by its groups: `TOKEN|legal|board, TOKEN`.",
             _tokens,
             "none",
             secret=True,

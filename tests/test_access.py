@@ -251,6 +251,16 @@ def test_a_session_is_no_token_and_a_token_no_session(closed: Served) -> None:
     assert fetch(closed, "/api/articles", Cookie=f"{access.SESSION}={signed()}").status == 401
 
 
+def test_of_ipv6_a_whole_network_is_one_client() -> None:
+    gate = Gate(Settings())
+    names = {
+        reader.name
+        for address in ("2001:db8::1", "2001:db8::ffff:2", "192.0.2.1")
+        if (reader := gate.reader({"headers": [], "client": (address, 1)}))
+    }
+    assert names == {"address:2001:db8::/64", "address:192.0.2.1"}
+
+
 def test_sessions_end_with_the_password() -> None:
     old = Gate(Settings(auth_password="open sesame", auth_secret=SECRET))
     new = Gate(Settings(auth_password="close sesame", auth_secret=SECRET))
@@ -271,12 +281,15 @@ def test_a_proxys_word_counts_from_its_address_only(starter: Assistant) -> None:
         assert fetch(elsewhere, "/api/articles", Remote_User="alice").status == 401
 
 
-def test_groups_come_from_the_proxys_header() -> None:
+def test_groups_come_from_the_proxys_header_in_utf_8_as_a_rule() -> None:
     gate = Gate(Settings(auth_proxy_header=("remote-user", "remote-groups"), auth_proxy_addresses=("127.0.0.1",)))
-    scope = {"headers": [(b"remote-user", b"alice"), (b"remote-groups", b"Legal, board,")], "client": None}
+    scope = {
+        "headers": [(b"remote-user", b"alice"), (b"remote-groups", "Legal, Geschäftsführung,".encode())],
+        "client": None,
+    }
     reader = gate.reader(scope)
     assert reader is not None
-    assert reader.groups == {"legal", "board"}
+    assert reader.groups == {"legal", "geschäftsführung"}
 
 
 @pytest.mark.parametrize("groups", [None, "legal", {"legal": True}, [7, None, ["legal"]], [""]])
@@ -435,6 +448,15 @@ def test_one_reader_who_asks_too_often_waits_and_others_do_not(starter: Assistan
         assert refused.status == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert fetch(limited, "/api/search?q=licensing", **bearer(signed(sub="bob"))).status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/feedback", "/gradio_api/queue/join", "/gradio_api/call/turn"])
+def test_who_sends_too_much_of_anything_waits(starter: Assistant, path: str) -> None:
+    with served(starter, rate=1, auth_secret=SECRET) as limited:
+        sent = [fetch(limited, path, method="POST", body=b"{}", **bearer(signed(sub="alice"))) for _ in range(34)]
+        assert [reply.status == 429 for reply in sent] == [False] * 33 + [True]
+        assert 1 <= int(sent[-1].headers["retry-after"]) <= 60
+        assert fetch(limited, path, method="POST", body=b"{}", **bearer(signed(sub="bob"))).status != 429
 
 
 def test_two_hundred_questions_at_once_are_answered_or_told_that_the_server_is_busy(server: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,6 +136,13 @@ def test_no_furniture_of_the_starter_pages_is_left(starter: Assistant) -> None:
     everything = "\n".join(article.text for article in starter.articles()).lower()
     for furniture in ("cookie", "newsletter", "nieuwsbrief", "©", "unavailable", "niet beschikbaar", "voor abonnees"):
         assert furniture not in everything
+
+
+def test_a_long_history_neither_takes_long_nor_makes_the_question_longer(starter: Assistant) -> None:
+    before = time.monotonic()
+    answer = starter.ask("And what about Netflix?", [("What did Kyncl say? " * 50_000, "…" * 1_000_000)] * 20)
+    assert answer.question == "And what about Netflix?"
+    assert time.monotonic() - before < 10  # seconds; without a limit the engine alone takes minutes
 
 
 def test_an_answer_is_plain_data(starter: Assistant) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import math
 import re
 import secrets
 import time
@@ -22,7 +23,8 @@ import jwt
 from rag.errors import SettingsError
 from rag.settings import Settings, variable
 from rag.web import logs
-from rag.web.guards import LOOPBACK, ASGIApp, Receive, Scope, Send, header, refuse
+from rag.web.guards import LOOPBACK, SAFE_METHODS, ASGIApp, Receive, Scope, Send, header, refuse
+from rag.web.rate import Rate
 
 AUDIENCE = "on-record"  # of the tokens that a wiki signs
 SESSION = "on_record_session"  # the cookie
@@ -134,7 +136,7 @@ class Gate:
         # Programs made for another service send the key of that one, also where none is needed.
         if scheme.lower() == "bearer" and (self._tokens or self._secret):
             return self._bearer(sent.strip())
-        if self._headers and (name := header(scope, self._headers[0])):
+        if self._headers and (name := _named(scope, self._headers[0])):
             return Reader(f"proxy:{name[:_LONGEST_NAME]}", self._proxied_groups(scope))
         if self.password and self._in_session(scope):
             return Reader(f"password:{_address(scope)}")
@@ -169,7 +171,7 @@ class Gate:
     def _proxied_groups(self, scope: Scope) -> frozenset[str]:
         if len(self._headers) < 2:
             return frozenset()
-        return _groups((header(scope, self._headers[1]) or "").split(","))
+        return _groups(_named(scope, self._headers[1]).split(","))
 
     def _in_session(self, scope: Scope) -> bool:
         cookie = _COOKIE.search(header(scope, b"cookie") or "")
@@ -211,20 +213,51 @@ class Access:
             await refuse(scope, send, 401, why, [(b"www-authenticate", b'Bearer realm="On Record"')])
 
 
+class Pace:
+    """Refuses what changes something, or asks, where one reader sends too much of it (429); questions count again."""
+
+    def __init__(self, app: ASGIApp, *, a_minute: int) -> None:
+        self.app = app
+        self.rate = Rate(a_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            wait = self.rate.wait(reader_of(scope).name)
+            if wait:
+                why = f"More than {self.rate.a_minute} requests in a minute came from here; wait a little."
+                await refuse(scope, send, 429, why, [(b"retry-after", str(math.ceil(wait)).encode())])
+                return
+        await self.app(scope, receive, send)
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _named(scope: Scope, name: bytes) -> str:
+    """What a proxy says in a header: in UTF-8 as a rule, although headers are read as Latin-1."""
+    said = (header(scope, name) or "").encode("latin-1")
+    try:
+        return said.decode()
+    except UnicodeDecodeError:
+        return said.decode("latin-1")
+
+
 def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    """Where a request comes from. Of IPv6 the network: whoever has one has all of its addresses."""
+    client = str((scope.get("client") or ("unknown",))[0])
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
 
 
 def _groups(given: object) -> frozenset[str]:
     """The groups of a list of names; a claim of another form names none."""
     names = given if isinstance(given, list) else []
-    usable = (name.strip().casefold()[:_LONGEST_NAME] for name in names[:_MOST_GROUPS] if isinstance(name, str))
-    return frozenset(name for name in usable if name)
+    usable = (name.strip().casefold() for name in names[:_MOST_GROUPS] if isinstance(name, str))
+    return frozenset(name for name in usable if 0 < len(name) <= _LONGEST_NAME)
 
 
 def _now() -> int:

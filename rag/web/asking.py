@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from rag.assistant import Assistant
 from rag.errors import RagError
@@ -24,9 +20,11 @@ from rag.records import Answer, Event, Hit
 from rag.web.access import Reader
 from rag.web.meters import Meters, Way
 from rag.web.problems import Refused
+from rag.web.rate import Rate
 
-AT_ONCE = 2  # questions worked on at the same time; each uses all cores
+AT_ONCE = 2  # questions worked on at the same time; each uses all cores, but not all the time
 WAITING = 64  # questions that wait for their turn
+SHARE = WAITING // 2  # of these, one reader's
 PATIENCE = 20.0  # seconds for which one waits at most
 
 _Result = TypeVar("_Result")
@@ -61,9 +59,8 @@ class Questions:
         self._meters = meters
         self._seats = asyncio.Semaphore(AT_ONCE)
         self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
-        self._waiting = 0
-        self._rate = RateLimitItemPerMinute(a_minute) if a_minute else None
-        self._window = MovingWindowRateLimiter(MemoryStorage())
+        self._waiting: Counter[str] = Counter()  # by reader
+        self._rate = Rate(a_minute)
 
     def archive(self, reader: Reader) -> Assistant:
         """The assistant as this reader may see it: lists, articles and counts of what his groups may read."""
@@ -144,23 +141,20 @@ class Questions:
 
     @contextlib.asynccontextmanager
     async def _seat(self, reader: Reader) -> AsyncIterator[None]:
-        self._count(reader)
-        if self._seats.locked() and self._waiting >= WAITING:
+        if self._seats.locked() and (self._waiting.total() >= WAITING or self._waiting[reader.name] >= SHARE):
             raise Busy
-        self._waiting += 1
+        if wait := self._rate.wait(reader.name):
+            raise TooOften(self._rate.a_minute, wait)
+        self._waiting[reader.name] += 1
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._seats.acquire()
         except TimeoutError:
             raise Busy from None
         finally:
-            self._waiting -= 1
+            self._waiting[reader.name] -= 1
+            self._waiting += Counter()  # forgets who no longer waits
         try:
             yield
         finally:
             self._seats.release()
-
-    def _count(self, reader: Reader) -> None:
-        if self._rate is not None and not self._window.hit(self._rate, reader.name):
-            until = self._window.get_window_stats(self._rate, reader.name).reset_time
-            raise TooOften(self._rate.amount, max(1.0, until - time.time()))

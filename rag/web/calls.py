@@ -15,7 +15,7 @@ from typing import Any
 
 from gradio import queueing
 
-from rag.web.guards import SAFE_METHODS, ASGIApp, Receive, Scope, Send, refuse
+from rag.web.guards import SAFE_METHODS, ASGIApp, Receive, Scope, Send, again, refuse
 
 _DEEPEST = 12  # what the page sends has six levels
 
@@ -45,25 +45,16 @@ class PlainCalls:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
             return
-        message = await receive()
+        body = (await receive()).get("body", b"")
         try:
-            sent = json.loads(message.get("body", b""))  # as FastAPI reads it behind this
+            sent = json.loads(body)  # as FastAPI reads it behind this
         except (ValueError, RecursionError):
             await refuse(scope, send, 400, "The body is not valid JSON; send one JSON object.")
             return
         if why := _unfit(sent):
             await refuse(scope, send, 422, why)
             return
-        replayed = False
-
-        async def replay() -> Any:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return message
-
-        await self.app(scope, replay, send)
+        await self.app(scope, again(body, receive), send)
 
 
 def _unfit(sent: Any) -> str:

@@ -105,7 +105,7 @@ def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -
         if why:
             raise gr.Error(why, print_exception=False)
         try:
-            return (await questions.ask(_reader(request), "api", question)).to_dict()
+            return (await questions.ask(_reader(request), "chat", question)).to_dict()
         except (RagError, Refused) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -141,5 +141,6 @@ def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -
         # Questions wait for their turn in `Questions`, whichever way they came in, and not in Gradio's queue.
         events.api(ask, api_name="ask", concurrency_limit=None)
         events.api(turn, api_name="turn", api_visibility="undocumented", concurrency_limit=None)
+    blocks.max_threads = 3 * WAITING  # so many events Gradio runs at most; questions that wait take no thread
     blocks.queue(max_size=2 * WAITING, default_concurrency_limit=4)
     return blocks

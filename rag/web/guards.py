@@ -25,8 +25,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# What pages of other origins may ask for, where those are listed. Uploads are for the room alone. The panel's script is
-# asked for with an Origin where a page loads it as a module.
+# What pages of other origins may send along, and what they may ask for, where those are listed. Uploads are for the
+# room alone. The panel's script is asked for with an Origin where a page loads it as a module.
+_SENT_HEADERS = b"Authorization, Content-Type, Accept, Mcp-Protocol-Version, Mcp-Method, Mcp-Name"
 _FOR_PROGRAMS = re.compile(r"/api/(?!uploads).*|/v1/.*|/mcp/?|/widget\.js")
 
 # Gradio's page needs inline scripts and styles, but no eval: `gr.HTML` and `js=` compile templates with Function()
@@ -73,6 +74,20 @@ async def refuse(
     ]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that has been read already, and then what comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
 
 
 def host_name(authority: str) -> str:
@@ -188,17 +203,14 @@ class Origins:
             return
         permission = [
             (b"access-control-allow-origin", origin.encode()),
-            (b"access-control-expose-headers", b"Retry-After, X-Request-Id, Mcp-Session-Id"),
+            (b"access-control-expose-headers", b"Retry-After, X-Request-Id"),
             (b"cross-origin-resource-policy", b"cross-origin"),
             (b"vary", b"Origin"),
         ]
         if scope["method"] == "OPTIONS":
             permission += [
                 (b"access-control-allow-methods", b"GET, POST, DELETE"),
-                (
-                    b"access-control-allow-headers",
-                    (header(scope, b"access-control-request-headers") or "").encode("latin-1"),
-                ),
+                (b"access-control-allow-headers", _SENT_HEADERS),
                 (b"access-control-max-age", b"600"),
             ]
             await send({"type": "http.response.start", "status": 204, "headers": [*HEADERS.items(), *permission]})
@@ -269,16 +281,7 @@ class BodyLimit:
             if len(body) > limit:
                 await refuse(scope, send, 413, f"The request is larger than {limit} bytes.")
                 return
-        replayed = False
-
-        async def replay() -> Message:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-        await self.app(scope, replay, send)
+        await self.app(scope, again(bytes(body), receive), send)
 
 
 class SecurityHeaders:

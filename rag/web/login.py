@@ -8,17 +8,15 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
-from rag.web.access import SESSION, SESSION_SECONDS, Gate
+from rag.web.access import SESSION, SESSION_SECONDS, Gate, reader_of
 from rag.web.guards import PAGE_POLICY, ASGIApp, Receive, Scope, Send
 from rag.web.markup import escape
 from rag.web.page import document, response
+from rag.web.rate import Rate
 from rag.web.texts import Texts
 
-_TRIES = RateLimitItemPerMinute(10)  # from one address
+_TRIES = 10  # a minute from one address
 _LONGEST_PASSWORD = 1_000  # characters
 _STYLES = ("room.css", "login.css")
 _POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")
@@ -65,7 +63,7 @@ def stranger(gate: Gate, root: str, texts_of: Callable[[Request], Texts]) -> ASG
 def routes(gate: Gate, root: str, texts_of: Callable[[Request], Texts]) -> APIRouter:
     """`/login` and `/logout`, where there is a password."""
     router = APIRouter(include_in_schema=False)
-    window = MovingWindowRateLimiter(MemoryStorage())
+    tries = Rate(_TRIES)
 
     @router.get("/login")
     def show(request: Request, next: str = "/") -> HTMLResponse:
@@ -76,7 +74,7 @@ def routes(gate: Gate, root: str, texts_of: Callable[[Request], Texts]) -> APIRo
         form = await request.form()
         wanted, password = _local(str(form.get("next", "/"))), str(form.get("password", ""))[:_LONGEST_PASSWORD]
         texts = texts_of(request)
-        if not window.hit(_TRIES, request.client.host if request.client else ""):
+        if tries.wait(reader_of(request.scope).name):
             page = login_page(texts, root=root, next=wanted, problem=texts.password_too_often)
             return _shown(page, 429)
         if not gate.knows(password):

@@ -173,6 +173,8 @@ class _Told(Collector):
             articles, passages = self._archive.size()
             yield GaugeMetricFamily("on_record_index_articles", "Articles in the index.", articles)
             yield GaugeMetricFamily("on_record_index_passages", "Passages in the index.", passages)
+            if self._archive.hidden():
+                return  # the bytes are those of all articles
         size = _bytes(self._archive.path)
         yield GaugeMetricFamily("on_record_index_size_bytes", "What the index takes on disk.", size)
 

@@ -24,7 +24,7 @@ from rag.assistant import Assistant
 from rag.errors import RagError, SettingsError
 from rag.settings import Settings
 from rag.web import api, archive, docs, embed, guards, health, login, logs, mcp, openai, told, uploads
-from rag.web.access import Access, Gate, check, reader_of
+from rag.web.access import Access, Gate, Pace, check, reader_of
 from rag.web.asking import Questions
 from rag.web.calls import PlainCalls, log_failures
 from rag.web.chat import build_chat, theme
@@ -39,6 +39,7 @@ from rag.web.wordings import reader_texts
 
 _STYLES = ("room.css", "archive.css")
 _MAX_BODY = 1_000_000  # bytes; a question is 2,000 characters
+_REQUESTS = 30  # a minute that ask or change something, and three for each question that a reader may ask
 _MAX_OFFSET_DIGITS = 9
 _MAX_SPANS = 20  # quotations marked lightly in one article
 
@@ -167,6 +168,7 @@ def _guard(app: FastAPI, settings: Settings, gate: Gate) -> None:
     """Puts the guards around everything; the last one added stands outermost."""
     names = settings.auth_proxy_header
     larger = {uploads.ADDRESS: uploads.MAX_BYTES} if settings.uploads else {}
+    app.add_middleware(Pace, a_minute=_REQUESTS + 3 * settings.rate if settings.rate else 0)
     app.add_middleware(guards.BodyLimit, limit=_MAX_BODY, limits=larger)
     app.add_middleware(Access, gate=gate, stranger=login.stranger(gate, settings.root_path, _texts))
     app.add_middleware(guards.SecurityHeaders)
