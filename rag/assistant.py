@@ -31,15 +31,15 @@ from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
 from rag.rerank import LazyReranker, Relevance
 from rag.retrieve import Candidate, Filter, Question, checked_filter, retrieve, understand
 from rag.stores import Opened, Stores
-from rag.terms import question_language
+from rag.terms import is_whole, question_language
 
 if TYPE_CHECKING:
     from llama_index.core.query_engine import CustomQueryEngine
     from llama_index.core.retrievers import BaseRetriever
 
 MAX_QUESTION = 2_000  # characters
+MAX_HISTORY = 6  # earlier turns that a follow-up question may refer to
 _READ = 12  # passages that the reader looks into
-_REFERRED = 6  # earlier turns that a follow-up question may refer to
 
 
 class Assistant:
@@ -147,7 +147,7 @@ class Assistant:
         _check_question(question)
         chosen = checked_filter(languages, sources, since, until)
         clock = _Clock()
-        full = standalone(question, [(earlier[:MAX_QUESTION], "") for earlier, _ in history[-_REFERRED:]])
+        full = standalone(question, [(earlier[:MAX_QUESTION], "") for earlier, _ in history[-MAX_HISTORY:]])
         full = full if len(full) <= MAX_QUESTION else question
         with self._reading() as opened:
             understood = understand(full, opened[1])
@@ -376,7 +376,7 @@ def _check_question(question: str) -> None:
         raise SettingsError(
             f"the question has {len(question):,} characters, expected at most {MAX_QUESTION:,}; shorten it"
         )
-    if any("\ud800" <= char <= "\udfff" for char in question):
+    if not is_whole(question):
         raise SettingsError("the question holds half a character (a lone surrogate), expected text; take it out")
 
 

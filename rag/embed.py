@@ -20,11 +20,11 @@ from rag.errors import EmbedderError
 Vectors = npt.NDArray[np.float32]
 BUNDLED = "bundled"
 _HUB_NAME = "intfloat/multilingual-e5-small"
-# Passages between which a question may come. A question waits for .26 s at most then (two cores); eight make it .41 s,
-# and no size is faster than this one.
 # Characters of a text that are read; a passage has some 1,000. The engine itself would read all of a text, in windows
 # of 512 tokens whose vectors it averages: three seconds for so many characters on two cores.
 _MOST_READ = 10_000
+# Passages between which a question may come. A question waits for .26 s at most then (two cores); eight make it .41 s,
+# and no size is faster than this one.
 _AT_ONCE = 4
 _log = logging.getLogger(__name__)
 

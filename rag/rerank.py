@@ -27,8 +27,9 @@ _HEAD = Path(__file__).with_name("reader-head.npz")
 # Tokens: of a sequence, of its question, of the passage's context.
 _LONGEST, _QUESTION, _CONTEXT = 400, 64, 48
 _THREADS = 4
-Spans = list[tuple[int, int]]
 _UNREAD = -20.0  # the score of a sentence that did not fit
+
+Spans = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)

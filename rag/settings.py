@@ -108,9 +108,7 @@ def _origins(value: str) -> tuple[str, ...]:
             or parts.query
             or parts.fragment
         ):
-            raise ValueError(
-                "origins parted by commas, such as https://wiki.example:8443, without a path and without *"
-            )
+            raise ValueError(expected)
         default = ":443" if parts.scheme == "https" else ":80"
         origins.append(f"{parts.scheme}://{parts.netloc.removesuffix(default)}")  # as browsers write them
     return tuple(dict.fromkeys(origins))

@@ -14,6 +14,16 @@ from functools import lru_cache
 
 LANGUAGES = ("nl", "de", "en")
 
+
+def is_whole(text: str) -> bool:
+    """Whether every character is a whole one. Half of a surrogate pair can be said in JSON, and no store takes it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 _WORD = re.compile(r"\d{1,3}(?:[.,’']\d{3})+(?!\d)|\d+[.,]\d+|[^\W_]+(?:[’'][^\W\d_]+)*")
 _POSSESSIVE = re.compile(r"[’']s?$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})

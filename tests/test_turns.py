@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import run
 
-from rag.assistant import MAX_QUESTION
+from rag.assistant import MAX_HISTORY, MAX_QUESTION
 from rag.errors import SettingsError
 from rag.web.access import Reader
 from rag.web.asking import Questions
 from rag.web.meters import Meters
-from rag.web.turns import MAX_HISTORY, read_history, read_options, steps
+from rag.web.turns import read_history, read_options, steps
 from rag.web.wordings import texts_for
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from rag.web.access import reader_of
 from rag.web.asking import Questions
 from rag.web.problems import Refused, told
 from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
-from rag.web.turns import read_history
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -55,7 +54,7 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
         """
         reader = reader_of(request.scope)
         options: dict[str, Any] = sent.model_dump(exclude={"question", "history"})
-        history = read_history(sent.history)
+        history = [(earlier, answer) for earlier, answer in sent.history]
         if "text/event-stream" not in request.headers.get("accept", "").lower():
             asked = questions.ask(reader, "api", sent.question, history, **options)
             return JSONResponse((await while_here(request, asked)).to_dict(), headers=_NO_STORE)

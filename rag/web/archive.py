@@ -19,7 +19,7 @@ from rag.records import Article, Overview
 from rag.web.access import reader_of
 from rag.web.asking import Questions
 from rag.web.chart import period, period_name, periods
-from rag.web.guards import PAGE_POLICY
+from rag.web.guards import FORM_POLICY
 from rag.web.markup import article_href, direction, error_html, escape, language_chip
 from rag.web.page import document, response
 from rag.web.texts import Texts, archive_line, count_of
@@ -27,7 +27,6 @@ from rag.web.wanted import MAX_QUERY, PAGE, Wanted, find, read
 
 _FEW = 40  # outlets up to which they stand in a plain choice; beyond that one types and is offered what fits
 _SKIPPED = 200  # skipped files that are listed
-_POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")
 
 
 def _option(value: str, label: str, chosen: str) -> str:
@@ -272,6 +271,6 @@ def routes(questions: Questions, root: str, texts_of: Callable[[Request], Texts]
         if not part:
             body = f'<main class="or-wide">\n<h1>{escape(texts.tab_archive)}</h1>\n{content}\n</main>'
             content = document(texts.tab_archive, body, texts, root, styles=("room.css", "archive.css"))
-        return response(content, status, policy=_POLICY)
+        return response(content, status, policy=FORM_POLICY)
 
     return router

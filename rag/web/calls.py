@@ -15,6 +15,7 @@ from typing import Any
 
 from gradio import queueing
 
+from rag.terms import is_whole
 from rag.web.guards import SAFE_METHODS, ASGIApp, Receive, Scope, Send, again, refuse
 
 _DEEPEST = 12  # what the page sends has six levels
@@ -63,7 +64,7 @@ def _unfit(sent: Any) -> str:
     for _ in range(_DEEPEST):
         below: list[Any] = []
         for value in level:
-            if isinstance(value, str) and not _whole(value):
+            if isinstance(value, str) and not is_whole(value):
                 return "A text holds half a character, which JSON can say and no text can."
             if isinstance(value, float) and not math.isfinite(value):
                 return "A number is none that JSON knows."
@@ -75,11 +76,3 @@ def _unfit(sent: Any) -> str:
                 below += value
         level = below
     return f"The body is nested deeper than {_DEEPEST} levels." if level else ""
-
-
-def _whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

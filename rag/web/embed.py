@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from rag.errors import RagError
 from rag.web.access import reader_of
 from rag.web.asking import Questions
+from rag.web.assets import Assets
 from rag.web.examples import examples
 from rag.web.markup import escape
 from rag.web.page import response
@@ -58,7 +57,7 @@ def embed_page(texts: Texts, *, theme: str = "", origins: Sequence[str] = (), ro
 def routes(questions: Questions, origins: Sequence[str], root: str, texts_of: Callable[[Request], Texts]) -> APIRouter:
     """The panel, what it shows of the archive, and `widget.js`. `origins` are those whose pages may show it."""
     router = APIRouter(include_in_schema=False)
-    files = StaticFiles(directory=str(resources.files("rag.web") / "static"))
+    files = Assets()
     policy = embed_policy(origins)
 
     @router.get("/embed", response_class=HTMLResponse)
@@ -81,8 +80,6 @@ def routes(questions: Questions, origins: Sequence[str], root: str, texts_of: Ca
     @router.get("/widget.js")
     async def widget(request: Request) -> Response:
         answer = await files.get_response("widget.js", request.scope)
-        answer.headers["Content-Type"] = "text/javascript; charset=utf-8"
-        answer.headers["Cache-Control"] = "no-cache"  # a browser asks whether it has changed
         answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return answer
 

@@ -40,6 +40,7 @@ CHAT_POLICY = (
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+FORM_POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")  # of pages with a form
 
 HEADERS = {
     b"content-security-policy": CHAT_POLICY.encode(),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from rag.web.access import SESSION, SESSION_SECONDS, Gate, reader_of
-from rag.web.guards import PAGE_POLICY, ASGIApp, Receive, Scope, Send
+from rag.web.guards import FORM_POLICY, ASGIApp, Receive, Scope, Send
 from rag.web.markup import escape
 from rag.web.page import document, response
 from rag.web.rate import Rate
@@ -19,7 +19,6 @@ from rag.web.texts import Texts
 _TRIES = 10  # a minute from one address
 _LONGEST_PASSWORD = 1_000  # characters
 _STYLES = ("room.css", "login.css")
-_POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path here, and no other site's address
 
 
@@ -101,7 +100,7 @@ def routes(gate: Gate, root: str, texts_of: Callable[[Request], Texts]) -> APIRo
 
 
 def _shown(page: str, status: int = 200) -> HTMLResponse:
-    return response(page, status, policy=_POLICY)
+    return response(page, status, policy=FORM_POLICY)
 
 
 def _local(wanted: str) -> str:

@@ -23,9 +23,8 @@ from rag.records import Answer, Event, Statement
 from rag.web import copies, shapes
 from rag.web.access import reader_of
 from rag.web.asking import Questions
-from rag.web.problems import Refused, refusal, told_to_openai
+from rag.web.problems import Refused, retry_after, told_to_openai
 from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
-from rag.web.turns import read_history
 from rag.web.wordings import texts_for
 
 MODEL = "on-record"
@@ -172,8 +171,7 @@ def error(why: Refused) -> dict[str, Any]:
 def tell(why: Refused) -> JSONResponse:
     """A refusal as an answer."""
     body = error(why)
-    headers = {"Retry-After": refusal(why).headers["Retry-After"]} if why.retry_after is not None else {}
-    return JSONResponse(body, body["status"], headers, media_type="application/problem+json")
+    return JSONResponse(body, body["status"], retry_after(why.retry_after), media_type="application/problem+json")
 
 
 class _Told(Told):
@@ -218,13 +216,13 @@ def routes(questions: Questions, root: str) -> APIRouter:
         With `stream` it comes in chunks as OpenAI's does; the last one with a choice holds what else a completion has.
         """
         _check_model(sent.model)
-        question, history = sent.asked()
+        question, pairs = sent.asked()
+        history = [(earlier, answer) for earlier, answer in pairs]
         reader, base = reader_of(request.scope), base_of(request, root)
-        earlier = read_history(history)
         if not sent.stream:
-            answer = await while_here(request, questions.ask(reader, "openai", question, earlier))
+            answer = await while_here(request, questions.ask(reader, "openai", question, history))
             return JSONResponse(_completion(answer, base), headers={"Cache-Control": "no-store"})
-        events = questions.stream(reader, "openai", question, earlier)
+        events = questions.stream(reader, "openai", question, history)
         # Until the first step is there, what is wrong can still be told by the status.
         await while_here(request, anext(events))
         usage = bool(sent.stream_options and sent.stream_options.include_usage)

@@ -41,5 +41,9 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 
 def refusal(error: Refused) -> JSONResponse:
     """A refusal as an answer, with `Retry-After` where it says when to come again."""
-    headers = {} if error.retry_after is None else {"Retry-After": str(math.ceil(error.retry_after))}
-    return problem(error.status, str(error), headers)
+    return problem(error.status, str(error), retry_after(error.retry_after))
+
+
+def retry_after(seconds: float | None) -> dict[str, str]:
+    """The header that says after how many seconds to come again; none where that would not help."""
+    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}

@@ -8,16 +8,14 @@ import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from importlib import resources
-from typing import Any, cast
+from typing import cast
 
 import gradio as gr
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from rag import __version__
 from rag.assistant import Assistant
@@ -26,6 +24,7 @@ from rag.settings import Settings
 from rag.web import api, archive, docs, embed, guards, health, login, logs, mcp, openai, told, uploads
 from rag.web.access import Access, Gate, Pace, check, reader_of
 from rag.web.asking import Questions
+from rag.web.assets import Assets
 from rag.web.calls import PlainCalls, log_failures
 from rag.web.chat import build_chat, theme
 from rag.web.examples import examples
@@ -44,17 +43,6 @@ _MAX_OFFSET_DIGITS = 9
 _MAX_SPANS = 20  # quotations marked lightly in one article
 
 _say = functools.partial(print, flush=True)
-
-
-class _Assets(StaticFiles):
-    """Our scripts and styles. A browser asks whether they have changed, so that no page runs with yesterday's."""
-
-    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(full_path, *args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        if str(full_path).endswith(".js"):  # the system's own table may say otherwise, and then browsers refuse it
-            response.headers["Content-Type"] = "text/javascript; charset=utf-8"
-        return response
 
 
 def _offset(value: str | None) -> int | None:
@@ -131,7 +119,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     app.include_router(api.routes(questions))
     app.mount("/api", told.unknown(app))
     app.mount("/v1", told.unknown(app, openai.tell))
-    app.mount("/ui", GZipMiddleware(_Assets(directory=str(resources.files("rag.web") / "static"))))
+    app.mount("/ui", GZipMiddleware(Assets()))
     styles = (*_STYLES, "uploads.css") if settings.uploads else _STYLES
     tags = [f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">']
     tags += [f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles]

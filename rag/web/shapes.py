@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from rag import feedback, records
+from rag.terms import is_whole
 
 MOST_HITS = 50
 MOST_ARTICLES = 200
@@ -24,10 +25,8 @@ def _day(value: object) -> dt.date:
 
 
 def _whole(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it holds half a character, which JSON can say and no text can") from None
+    if not is_whole(value):
+        raise ValueError("it holds half a character, which JSON can say and no text can")
     return value
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.assistant import MAX_QUESTION
+from rag.assistant import MAX_HISTORY, MAX_QUESTION
 from rag.errors import RagError, SettingsError
 from rag.records import Answer, Hit, Statement
 from rag.web.access import Reader
@@ -25,7 +25,6 @@ from rag.web.problems import Refused
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
 
-MAX_HISTORY = 6  # earlier turns that a follow-up question may refer to
 _MAX_REMEMBERED = 4_000  # characters of an earlier answer that matter for that
 _MAX_NAMES = 200  # languages, or outlets, in one filter
 _MAX_BASE = 300
