@@ -12,7 +12,8 @@ from rag.errors import RagError
 from rag.records import Answer, Article, Citation, Event, Hit, Passage, Span, Statement, SyncReport
 
 if TYPE_CHECKING:
-    from rag.assistant import Assistant, ask
+    from rag.assistant import Assistant
+    from rag.default import ask
 
 __version__ = "0.1.0"
 
@@ -36,10 +37,14 @@ if not TYPE_CHECKING:  # a type checker would take any name from it
 
     def __getattr__(name: str) -> Any:
         """Import the assistant when it is first asked for: `import rag` and `--help` stay quick."""
-        if name in ("Assistant", "ask"):
-            from rag import assistant
+        if name == "Assistant":
+            from rag.assistant import Assistant
 
-            return getattr(assistant, name)
+            return Assistant
+        if name == "ask":
+            from rag.default import ask
+
+            return ask
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

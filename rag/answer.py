@@ -6,8 +6,8 @@ Which sentences are quoted is `quotes.py`'s to choose. The framing says only wha
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from babel import Locale
 from babel.dates import format_date
@@ -35,6 +35,13 @@ _TEXTS: dict[str, dict[str, str]] = {
         "undated_one": "One article without a date was left out by the date filter.",
         "empty": "The archive is empty: there is no article to answer from.",
         "filtered": "No article passes these filters.",
+        "struck": "{count} statements of the language model were left out: the quotations do not support them.",
+        "struck_one": "One statement of the language model was left out: the quotations do not support it.",
+        "slow": "The language model took too long; these are the quotations.",
+        "failed": "The language model could not be used; these are the quotations.",
+        "unusable": "The language model wrote nothing that could be used; these are the quotations.",
+        "unsupported": "The language model's statements ({count}) are not supported; these are the quotations.",
+        "broken_off": "The language model broke off; what it had written before was checked.",
     },
     "nl": {
         "dated_source": "{source}, {date}{about}: {quote}",
@@ -51,6 +58,13 @@ _TEXTS: dict[str, dict[str, str]] = {
         "undated_one": "Eén artikel zonder datum valt buiten het datumfilter.",
         "empty": "Het archief is leeg: er is geen artikel om uit te antwoorden.",
         "filtered": "Geen enkel artikel voldoet aan deze filters.",
+        "struck": "{count} beweringen van het taalmodel zijn weggelaten: de citaten onderbouwen ze niet.",
+        "struck_one": "Eén bewering van het taalmodel is weggelaten: de citaten onderbouwen die niet.",
+        "slow": "Het taalmodel deed er te lang over; dit zijn de citaten.",
+        "failed": "Het taalmodel was niet te gebruiken; dit zijn de citaten.",
+        "unusable": "Het taalmodel schreef niets bruikbaars; dit zijn de citaten.",
+        "unsupported": "De beweringen van het taalmodel ({count}) zijn niet onderbouwd; dit zijn de citaten.",
+        "broken_off": "Het taalmodel brak af; wat het daarvoor schreef, is gecontroleerd.",
     },
     "de": {
         "dated_source": "{source}, {date}{about}: {quote}",
@@ -67,6 +81,13 @@ _TEXTS: dict[str, dict[str, str]] = {
         "undated_one": "Ein Artikel ohne Datum fällt aus dem Datumsfilter heraus.",
         "empty": "Das Archiv ist leer: Es gibt keinen Artikel, aus dem sich antworten ließe.",
         "filtered": "Kein Artikel entspricht diesen Filtern.",
+        "struck": "{count} Aussagen des Sprachmodells fehlen: Die Zitate belegen sie nicht.",
+        "struck_one": "Eine Aussage des Sprachmodells fehlt: Die Zitate belegen sie nicht.",
+        "slow": "Das Sprachmodell brauchte zu lange; dies sind die Zitate.",
+        "failed": "Das Sprachmodell war nicht zu gebrauchen; dies sind die Zitate.",
+        "unusable": "Das Sprachmodell schrieb nichts Brauchbares; dies sind die Zitate.",
+        "unsupported": "Die Aussagen des Sprachmodells ({count}) sind nicht belegt; dies sind die Zitate.",
+        "broken_off": "Das Sprachmodell brach ab; was es vorher schrieb, ist geprüft.",
     },
 }
 _MARKS = "\"“”„»«‘’‚'"
@@ -145,6 +166,41 @@ def not_found(
         language=framing,
         confidence=confidence,
         nearest=nearest(candidates),
+    )
+
+
+def from_prose(
+    quoted: Answer,
+    kept: Sequence[Statement],
+    struck: Sequence[Statement],
+    why: str,
+    model: str,
+    *,
+    timings: Mapping[str, float],
+) -> Answer:
+    """An answer in the words of a language model over the quotations of `quoted`: what was kept of them.
+
+    `why` says what became of the model: "" where nothing did, "slow" or "failed". Where nothing is kept, the
+    quotations are the answer. A line says what is missing.
+    """
+    texts = _TEXTS[quoted.language]
+    beside = quoted.text.removeprefix("\n\n".join(statement.text for statement in quoted.statements)).split("\n\n")
+    notes = []
+    if kept and struck:
+        notes.append((texts["struck_one"] if len(struck) == 1 else texts["struck"]).format(count=len(struck)))
+    if kept and why:
+        notes.append(texts["broken_off"])
+    if not kept:
+        notes.append(texts[why or ("unsupported" if struck else "unusable")].format(count=len(struck)))
+    statements = tuple(kept) or quoted.statements
+    lines = [*(statement.text for statement in statements), *(line for line in beside if line), *notes]
+    return replace(
+        quoted,
+        text="\n\n".join(lines),
+        statements=statements,
+        struck=tuple(struck),
+        method=f"llm:{model}" if kept else quoted.method,
+        timings=timings,
     )
 
 

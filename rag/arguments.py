@@ -20,7 +20,7 @@ Command = Callable[[argparse.Namespace], int]
 _EXIT_CODES = """\
 exit codes:
   0    found, or done
-  1    not found: the archive does not hold the answer
+  1    not found: the archive does not hold the answer; of doctor: something is wrong
   2    error (also a wrong argument); one line on stderr says what and what to do
   130  interrupted
 """
@@ -37,7 +37,11 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--corpus", type=Path, metavar="FOLDER", help="the articles (default: the starter corpus)")
     common.add_argument("--index", type=Path, metavar="FOLDER", help="the index (default: one for each corpus)")
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        help="show the traceback of an error, and what was struck of a written answer",
+    )
 
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="print JSON")
@@ -92,12 +96,14 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
             'ask "Who sued Stability AI?" --language de --language nl --since 2025-01-01',
             'ask "What did Kyncl say?" --source "The Daily Example" --json',
             "ask - < question.txt",
+            'ask "What did Kyncl say about licensing?" --quotes',
         ],
     )
     ask.add_argument("question", help='the question, or "-" to read it from stdin')
     ask.add_argument(
         "--answer-language", type=_language, metavar="CODE", help="language of the answer (default: the question's)"
     )
+    ask.add_argument("--quotes", action="store_true", help="quotations only, although a language model is connected")
     search = command(
         "search",
         "list the passages nearest to some words or to a question",
@@ -150,6 +156,12 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         "serve the archive to an agent's program, which starts this itself, over stdin and stdout",
         [],
         ["mcp", "mcp --corpus path/to/articles"],
+    )
+    command(
+        "doctor",
+        "say what is configured and whether it works; a language model is asked one short question",
+        [as_json],
+        ["doctor", "doctor --corpus path/to/articles", "doctor --json"],
     )
     return made
 

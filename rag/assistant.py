@@ -6,25 +6,23 @@ files ─ corpus ─ clean ─ split ─ embed ─ catalog ─ index
 
 from __future__ import annotations
 
-import atexit
 import copy
 import datetime as dt
-import threading
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rag import answer as answers
 from rag import feedback as verdicts
 from rag import groups as readership
 from rag import settings as settings_module
-from rag.errors import CorpusError, LLMError, SettingsError
+from rag.check import Checker
+from rag.clock import Clock
+from rag.errors import CorpusError, SettingsError
 from rag.feedback import Feedback
-from rag.followup import standalone
 from rag.ingest import ingest
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
@@ -32,8 +30,10 @@ from rag.rerank import LazyReranker, Relevance
 from rag.retrieve import Candidate, Filter, Question, checked_filter, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import is_whole, question_language
+from rag.written import connected, standalone, translate, write
 
 if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
     from llama_index.core.query_engine import CustomQueryEngine
     from llama_index.core.retrievers import BaseRetriever
 
@@ -48,19 +48,18 @@ class Assistant:
     `corpus` is the folder of the articles, `index` the folder in which what is made of them is kept; both come from the
     settings where they are left out. The index is built when it is first needed. An assistant reads beside others; from
     its first `sync` until `close` it is the only one that may write to its index. It sees every article; what it is for
-    a reader who may not is `for_groups`.
+    a reader who may not is `for_groups`. `llm`, any language model of llama-index, or the one that the settings name,
+    writes answers; without one they are quotations.
 
     Raises:
         IndexMismatch: the index was built with another model or another version; the message holds the command.
         IndexLocked: another process is writing to the index (on `sync`, and on the first use of a new index).
-        CorpusError: the corpus is not a folder.
+        CorpusError: the corpus is not a folder. SettingsError, LLMError: there is no such language model.
     """
 
     def __init__(
-        self, corpus: str | Path | None = None, index: str | Path | None = None, llm: Any | None = None
+        self, corpus: str | Path | None = None, index: str | Path | None = None, llm: LLM | None = None
     ) -> None:
-        if llm is not None:
-            raise LLMError("this version answers in quotations only; leave `llm` out")
         settings = settings_module.load()
         if corpus is not None:
             settings = replace(settings, corpus=Path(corpus))
@@ -69,6 +68,15 @@ class Assistant:
         self._stores = Stores(self.path, settings.embed_model)
         self.rerank_model = settings.rerank_model
         self._cross_encoder = LazyReranker(settings.rerank_model)
+        self._writer = connected(
+            llm,
+            kind=settings.llm,
+            url=settings.llm_url,
+            model=settings.llm_model,
+            key=settings.llm_key,
+            seconds=settings.llm_timeout,
+        )
+        self._checker = Checker()
         self.groups: frozenset[str] | None = None  # of the reader whose view this is
         self._whole: Assistant | None = None
 
@@ -87,8 +95,8 @@ class Assistant:
         lists, counts, the names that the archive knows and the spellings that it mends come from what he may read. Of
         the files that were skipped he is told only while nothing is kept from him.
 
-        A view costs next to nothing and shares everything with the assistant it is of (`whole`), which alone is synced,
-        tells what readers thought, and is closed: closing a view does nothing. A view of a view sees no more than that.
+        A view shares everything with the assistant it is of (`whole`), which alone is synced, tells what readers
+        thought, and is closed: closing a view does nothing. A view of a view sees no more than that.
 
         Raises:
             SettingsError: the groups are one text instead of several.
@@ -117,18 +125,20 @@ class Assistant:
         since: dt.date | None = None,
         until: dt.date | None = None,
         language: str | None = None,
+        written: bool = True,
     ) -> Answer:
         """Answer a question from the archive.
 
         `history` holds earlier (question, answer text) pairs, oldest first. `languages`, `sources`, `since` and `until`
         (inclusive) say which articles may answer; an undated article is outside any date filter. `language` is that of
-        the answer's framing, by default the question's own.
+        the answer's framing, by default the question's own. Where a language model is connected, it writes the answer,
+        of which only statements that the quotations support are kept; not so with `written` False.
 
         Raises:
             SettingsError: the question is empty or too long, or a filter cannot be used.
         """
         last = None
-        for event in self.stream(question, history, languages, sources, since, until, language):
+        for event in self.stream(question, history, languages, sources, since, until, language, written):
             last = event.data
         assert isinstance(last, Answer)
         return last
@@ -142,12 +152,16 @@ class Assistant:
         since: dt.date | None = None,
         until: dt.date | None = None,
         language: str | None = None,
+        written: bool = True,
     ) -> Iterator[Event]:
         """Answer as `ask` does, step by step: the "hits", then each "statement", then the whole "answer"."""
         _check_question(question)
         chosen = checked_filter(languages, sources, since, until)
-        clock = _Clock()
-        full = standalone(question, [(earlier[:MAX_QUESTION], "") for earlier, _ in history[-MAX_HISTORY:]])
+        clock = Clock()
+        writer = self._writer if written else None
+        full = standalone(
+            writer, question, [(earlier[:MAX_QUESTION], told) for earlier, told in history[-MAX_HISTORY:]]
+        )
         full = full if len(full) <= MAX_QUESTION else question
         with self._reading() as opened:
             understood = understand(full, opened[1])
@@ -183,9 +197,29 @@ class Assistant:
                 question, understood, candidates, sure, language=framing, circumstances=circumstances
             )
         clock.lap("answer")
-        for statement in result.statements:
-            yield Event("statement", statement)
-        yield Event("answer", replace(result, timings=clock.laps))
+        if writer is None or not result.found:
+            for statement in result.statements:
+                yield Event("statement", statement, result.citations)
+            yield Event("answer", replace(result, timings=clock.laps))
+            return
+        for event in write(writer, self._checker, full, result):
+            if isinstance(event.data, Answer):
+                clock.lap("write")
+                event = replace(event, data=replace(event.data, timings={**clock.laps, **event.data.timings}))
+            yield event
+
+    @property
+    def model(self) -> str | None:
+        """The name of the language model that writes answers; None where none is connected."""
+        return self._writer.name if self._writer else None
+
+    def translate(self, article_id: str, start: int, end: int, language: str) -> str:
+        """The language model's translation of the quotation `[start:end]` of an article. It is never cited.
+
+        Raises:
+            LLMError: no model is connected, or it gave nothing. CitationError: there is no such quotation.
+        """
+        return translate(self._writer, self.article(article_id), start, end, language)
 
     def search(
         self,
@@ -206,7 +240,7 @@ class Assistant:
             raise SettingsError(f"limit is {limit}, expected 1 or more")
         chosen = checked_filter(languages, sources, since, until)
         with self._reading() as opened:
-            candidates = _candidates(understand(query, opened[1]), chosen, limit, opened, _Clock())
+            candidates = _candidates(understand(query, opened[1]), chosen, limit, opened, Clock())
         return [Hit(candidate.stored.passage, candidate.score) for candidate in candidates]
 
     def article(self, article_id: str) -> Article | None:
@@ -316,10 +350,7 @@ class Assistant:
             return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress)
 
     def close(self) -> None:
-        """Close the stores and let others write. The assistant opens them again when it is used again.
-
-        Does nothing on a view.
-        """
+        """Close the stores and let others write. They are opened again when they are needed. Nothing on a view."""
         if self.groups is None:
             self._stores.close()
 
@@ -347,20 +378,7 @@ class Assistant:
             raise SettingsError(f"{what} is not for a reader's view of the archive; use its `whole` for that")
 
 
-class _Clock:
-    """Milliseconds per stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage] = (now - self._last) * 1000
-        self._last = now
-
-
-def _candidates(understood: Question, chosen: Filter, limit: int, opened: Opened, clock: _Clock) -> list[Candidate]:
+def _candidates(understood: Question, chosen: Filter, limit: int, opened: Opened, clock: Clock) -> list[Candidate]:
     catalog, index, embedder = opened
     vector = embedder.embed_queries([understood.text])[0]
     clock.lap("embed")
@@ -378,20 +396,3 @@ def _check_question(question: str) -> None:
         )
     if not is_whole(question):
         raise SettingsError("the question holds half a character (a lone surrogate), expected text; take it out")
-
-
-_default: Assistant | None = None
-_default_guard = threading.Lock()
-
-
-def ask(question: str, **options: Any) -> Answer:
-    """Ask the archive that the settings name: the starter corpus where they name none. Built on first use.
-
-    Takes the options of `Assistant.ask`.
-    """
-    global _default
-    with _default_guard:
-        if _default is None:
-            _default = Assistant()
-            atexit.register(_default.close)
-    return _default.ask(question, **options)

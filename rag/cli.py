@@ -1,4 +1,4 @@
-"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback | mcp`.
+"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback | mcp | doctor`.
 
 What may be typed stands in `arguments.py`; what is printed looks as `terminal.py` says. Whatever is slow to import is
 imported inside the command that needs it, so that `--help` answers at once. Errors of ours become one line on stderr.
@@ -11,7 +11,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from rag.terminal import Page, complain, print_json
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
+    from rag.doctor import Finding
     from rag.feedback import Feedback
 
 FOUND, NOT_FOUND, ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -69,11 +70,11 @@ def _ask(args: argparse.Namespace) -> int:
     question = _words(args.question, "question")
     with _assistant(args) as assistant:
         _build_new(assistant)
-        answer = assistant.ask(question, language=args.answer_language, **_filters(args))
+        answer = assistant.ask(question, language=args.answer_language, written=not args.quotes, **_filters(args))
     if args.json:
         print_json(answer.to_dict())
     else:
-        Page().answer(answer)
+        Page().answer(answer, struck=args.debug)
     return FOUND if answer.found else NOT_FOUND
 
 
@@ -216,6 +217,30 @@ def _mcp(args: argparse.Namespace) -> int:
     return FOUND
 
 
+def _doctor(args: argparse.Namespace) -> int:
+    wanted = _settings(args)
+    findings = _findings(wanted, _index(args))
+    if args.json:
+        found = list(findings)
+        well = all(finding.ok for finding in found)
+        print_json({"ok": well, "findings": [finding.to_dict() for finding in found]})
+    else:
+        well = Page().findings(findings)
+    return FOUND if well else NOT_FOUND
+
+
+def _findings(wanted: settings.Settings, index: Path) -> Iterator[Finding]:
+    from rag import doctor
+
+    yield doctor.corpus(wanted.corpus.expanduser())
+    yield from doctor.index(index, wanted.embed_model)
+    yield doctor.embedding(wanted.embed_model)
+    yield doctor.reranking(wanted.rerank_model)
+    yield from doctor.language_model(
+        wanted.llm, url=wanted.llm_url, model=wanted.llm_model, key=wanted.llm_key, seconds=wanted.llm_timeout
+    )
+
+
 def _settings(args: argparse.Namespace) -> settings.Settings:
     found = settings.load()
     return dataclasses.replace(found, corpus=args.corpus) if args.corpus else found
@@ -271,5 +296,6 @@ def _parser() -> argparse.ArgumentParser:
             "eval": _eval,
             "feedback": _feedback,
             "mcp": _mcp,
+            "doctor": _doctor,
         }
     )

@@ -30,7 +30,9 @@ def evaluate(assistant: Assistant, questions: Sequence[Expected], *, archive: st
 
     articles = assistant.articles()
     languages = article_languages(assistant, articles, questions)
-    assistant.ask(questions[0].question)  # what is loaded at the first question is not the time of that one
+    assistant.ask(
+        questions[0].question, written=False
+    )  # what is loaded at the first question is not the time of that one
     outcomes = [
         _outcome(assistant, expected, language)
         for expected, language in zip(
@@ -73,7 +75,7 @@ def article_languages(
 
 def _outcome(assistant: Assistant, expected: Expected, language: str | None) -> Outcome:
     begun = time.perf_counter()
-    answer = assistant.ask(expected.question, **expected.filters)
+    answer = assistant.ask(expected.question, written=False, **expected.filters)
     ms = (time.perf_counter() - begun) * 1000
     for citation in answer.citations:
         if not verify(citation):

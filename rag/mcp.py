@@ -12,6 +12,7 @@ every reader, and has its own words in front of every error.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import signal
@@ -304,7 +305,7 @@ async def _serve_stdio(assistant: Assistant) -> None:
     ready = asyncio.create_task(asyncio.to_thread(_sync, assistant))
     reached = Reached(
         assistant,
-        ask=_threaded(assistant.ask),
+        ask=_threaded(functools.partial(assistant.ask, written=False)),
         search=_threaded(assistant.search),
     )
 

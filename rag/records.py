@@ -232,14 +232,23 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of an answer, the numbers of the citations it rests on, and whether they support it."""
+    """One statement of an answer, the numbers of the citations it rests on, and whether they support it.
+
+    `score` is the probability (0 to 1) that they do, as the check sees it; 1 for a quotation itself.
+    """
 
     text: str
     citations: tuple[int, ...]
     supported: bool
+    score: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"text": self.text, "citations": list(self.citations), "supported": self.supported}
+        return {
+            "text": self.text,
+            "citations": list(self.citations),
+            "supported": self.supported,
+            "score": round(self.score, 4),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +257,8 @@ class Answer:
 
     `confidence` is the calibrated probability (0 to 1) that the first quotation answers the question, also when
     nothing was found. `nearest` holds what came closest when nothing was found; it is never called an answer.
-    `timings` are milliseconds per stage.
+    `method` is "quotes", or "llm:" and the name of the model that wrote the statements; `struck` holds those of its
+    statements that no quotation supports, which are no part of the answer. `timings` are milliseconds per stage.
     """
 
     question: str
@@ -261,9 +271,10 @@ class Answer:
     nearest: tuple[Hit, ...] = ()
     method: str = "quotes"
     timings: Mapping[str, float] = field(default_factory=dict)
+    struck: tuple[Statement, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as plain data, ready for JSON."""
+        """The answer as plain data, ready for JSON. Of what was struck, it holds the number only."""
         return {
             "question": self.question,
             "found": self.found,
@@ -274,6 +285,7 @@ class Answer:
             "citations": [citation.to_dict() for citation in self.citations],
             "nearest": [hit.to_dict() for hit in self.nearest],
             "method": self.method,
+            "struck": len(self.struck),
             "timings": {stage: round(ms, 2) for stage, ms in self.timings.items()},
         }
 
@@ -311,10 +323,14 @@ def _escaped(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step of an answer under way: "hits" (nearest first), then "statement" for each, then the whole "answer"."""
+    """A step of an answer under way: "hits" (nearest first), then "statement" for each, then the whole "answer".
+
+    `citations` are those that a statement's numbers stand for, so that no number is shown without its quotation.
+    """
 
     kind: Literal["hits", "statement", "answer"]
     data: tuple[Hit, ...] | Statement | Answer
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

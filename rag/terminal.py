@@ -10,13 +10,14 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag import settings
 from rag.records import Answer, Article, Citation, Hit, SyncReport
 
 if TYPE_CHECKING:
+    from rag.doctor import Finding
     from rag.feedback import Feedback
 
 # C0 and C1 control characters and the bidirectional overrides: text from a file must not steer the terminal.
@@ -73,8 +74,15 @@ class Page:
             text = "  ".join(cells).rstrip()
             print(f"\x1b[1m{text}\x1b[0m" if rank < heads and self.colour else text)
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: Answer, *, struck: bool = False) -> None:
+        """An answer and its citations; with `struck`, also the statements of a language model that were left out."""
         self.line(answer.text)
+        for statement in answer.struck if struck else ():
+            self.line()
+            self.line(("" if self.colour else "struck: ") + f"{statement.text} ({statement.score:.2f})", style="9")
+        if answer.method.startswith("llm:"):
+            self.line()
+            self.line(f"Written by {answer.method.removeprefix('llm:')}, checked against the quotations.", style="2")
         for citation in answer.citations:
             self.line()
             self.citation(citation, quoted=citation.quote in answer.text)
@@ -100,6 +108,15 @@ class Page:
             self.line(_excerpt(passage.text), indent="   ")
             place = _place(passage.article, passage.start, passage.end)
             self.line(f"{place} · score {hit.score:.3f}", indent="   ", style="2")
+
+    def findings(self, findings: Iterable[Finding]) -> bool:
+        """A line for each finding as it comes; whether all is well."""
+        well = True
+        for finding in findings:
+            said = " ".join(finding.says.split())
+            self.line(f"{'ok   ' if finding.ok else 'wrong'}  {finding.name}: {said}", style="" if finding.ok else "1")
+            well = well and finding.ok
+        return well
 
     def sync_report(self, report: SyncReport) -> None:
         self.line(

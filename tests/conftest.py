@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import ROOT, Served, Server
 from rooms import Room, room
+from scripted import Scripted, perfect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -41,6 +42,27 @@ def server(starter: Assistant) -> Iterator[Served]:
     """The application on the starter corpus."""
     with Server(starter) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def _written(starter: Assistant) -> Iterator[tuple[Assistant, Scripted]]:
+    from rag.assistant import Assistant
+
+    with Scripted() as model, Assistant(corpus=starter.corpus, index=starter.path, llm=model.llm()) as assistant:
+        yield assistant, model
+
+
+@pytest.fixture
+def model(_written: tuple[Assistant, Scripted]) -> Scripted:
+    """The server behind `writer`, with the perfect model in its script: `model.script(...)` gives it another."""
+    _written[1].script(perfect)
+    return _written[1]
+
+
+@pytest.fixture
+def writer(_written: tuple[Assistant, Scripted], model: Scripted) -> Assistant:
+    """An assistant on the starter corpus to which the scripted language model is connected."""
+    return _written[0]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ FIELD = "#or-question"
 ANSWER = ":is(.or-card, .or-not-found, .or-error)"
 # What the browser says of a request that the test itself lets fail, and Gradio of a call that a page leaves behind.
 HARMLESS = re.compile(
-    "the server responded with a status of 4[0-9]{2}|AbortError: signal is aborted|Connection errored out"
+    "the server responded with a status of (?:4[0-9]{2}|502)|AbortError: signal is aborted|Connection errored out"
 )
 
 

@@ -18,7 +18,8 @@ import pytest
 from loopback import Reply, Served, Server, fetch
 
 from rag.errors import SettingsError
-from rag.settings import Settings, Token, load
+from rag.settings import Settings, load
+from rag.values import Token
 from rag.web import access
 from rag.web.access import Gate, check
 

@@ -98,7 +98,10 @@ def test_a_stream_tells_what_came_nearest_each_statement_and_then_all(server: Se
     assert told[0][1]
     for hit in told[0][1]:
         shapes.Hit.model_validate_json(json.dumps(hit), strict=True, extra="forbid")
-    assert [data for kind, data in told if kind == "statement"] == answer["statements"]
+    assert [data for kind, data in told if kind == "statement"] == [
+        statement | {"cited": [answer["citations"][number - 1] for number in statement["citations"]]}
+        for statement in answer["statements"]
+    ]
     assert timeless(told[-1][1]) == timeless(answer)
 
 
@@ -364,7 +367,7 @@ def test_every_way_in_for_programs_is_described(described: dict[str, Any]) -> No
     assert described["openapi"].startswith("3.1")
     assert described["servers"] == [{"url": "/archive"}]
     assert {
-        *("/api/ask", "/api/search", "/api/articles", "/api/articles/{article_id}", "/api/feedback"),
+        *("/api/ask", "/api/translate", "/api/search", "/api/articles", "/api/articles/{article_id}", "/api/feedback"),
         *("/api/feedback/{feedback_id}", "/api/uploads", "/v1/chat/completions", "/v1/models", "/healthz", "/readyz"),
     } <= described["paths"].keys()
     assert not {path for path in described["paths"] if path.startswith(("/article/", "/archive", "/embed", "/login"))}

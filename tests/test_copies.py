@@ -164,9 +164,20 @@ def test_a_written_answer_keeps_its_numbers_and_says_what_nothing_supports() -> 
     statements = (Statement("She pays [1].", (1,), True), Statement("All of it.", (), False))
     answer = dataclasses.replace(found(citing(ARTICLE, "First line.")), statements=statements, method="llm:small")
     assert plain(answer, "").split("\n\n")[1:3] == ["She pays [1].", "All of it. (not supported by a quotation)"]
+    assert plain(answer, "").split("\n\n")[3].startswith("Written by small. ")
     assert "\n\n[1] “First line.”\n" in plain(answer, "")
     assert r"She pays \[1\]." in markdown(answer, "")
     assert "\n\n> \\[1\\] “First line.”\n" in markdown(answer, "")
+
+
+def test_of_a_written_answer_those_quotations_are_copied_that_it_cites() -> None:
+    both = found(citing(ARTICLE, "First line."), citing(ARTICLE, "Licensing comes first.", 2))
+    answer = dataclasses.replace(both, statements=(Statement("Yes. [2]", (2,), True),), method="llm:a*b")
+    for copied in (plain(answer, ""), markdown(answer, "")):
+        assert "Licensing comes first." in copied
+        assert "First line." not in copied
+    assert r"Written by a\*b" in markdown(answer, "")
+    assert [text in plain(both, "") for text in ("First line.", "Written by")] == [True, False]
 
 
 def letters(text: str) -> str:
@@ -212,7 +223,7 @@ def test_hostile_text_stays_text(
     )
     citation = Citation(1, article, 0, len(text), text, text, (dataclasses.replace(article, title=statement),))
     quoted = found(citation, language=language, question=question)
-    written = dataclasses.replace(quoted, method="llm:x", statements=(Statement(statement, (), False),))
+    written = dataclasses.replace(quoted, method="llm:x", statements=(Statement(statement, (1,), True),))
     missing = Answer(question, False, statement, language, 0, nearest=(Hit(Passage(article, 0, len(text), ()), 1),))
     for answer in (quoted, written, missing):
         tokens, shown = rendered(markdown(answer, BASE))

@@ -98,6 +98,8 @@ def test_a_written_answer_keeps_its_markers_as_footnotes_that_hold_the_quotation
     assert '</ref><ref name="or-1" />. Not &#91;9&#93;.\n\n<ref name="or-1" />&#58; all. (not supported' in copied
     copied = unnamed(markdown_footnotes(answer, BASE))
     assert copied.startswith("She pays[^or-1], “all”[^or-2][^or-1]\\. Not \\[9\\].\n\n[^or-1]\\: all. (not supported")
+    assert "\n\nWritten by small. Every sentence" in copied
+    assert copied.index("Written by") < copied.index("[^or-1]: ")
     assert len(re.findall(r"(?m)^\[\^or-\d\]:", copied)) == 2
     assert dokuwiki(answer, BASE).count("((“Licensing comes first.” – The Daily Example, [[") == 3
 

@@ -29,7 +29,8 @@ from loopback import Reply, Served, Server, fetch, run
 from markdown_it import MarkdownIt
 from rooms import Room
 
-from rag.settings import Settings, Token
+from rag.settings import Settings
+from rag.values import Token
 from rag.web import logs
 from rag.web.asking import AT_ONCE
 from rag.web.guards import CHAT_ROUTES

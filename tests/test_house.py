@@ -50,9 +50,10 @@ def pins() -> dict[str, Requirement]:
 
 
 @cache
-def ranges() -> dict[str, Requirement]:
+def ranges(*extras: str) -> dict[str, Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return {canonicalize_name(pin.name): pin for pin in map(Requirement, project["dependencies"])}
+    given = [*project["dependencies"], *(pin for extra in extras for pin in project["optional-dependencies"][extra])]
+    return {canonicalize_name(pin.name): pin for pin in map(Requirement, given)}
 
 
 @pytest.mark.parametrize("what", FOREIGN)
@@ -92,7 +93,7 @@ def test_every_library_that_the_package_imports_is_declared() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for top in {name.split(".")[0] for name in names} - {"rag"} - set(sys.stdlib_module_names):
-                declared = {canonicalize_name(owner) for owner in owners[top]} & set(ranges())
+                declared = {canonicalize_name(owner) for owner in owners[top]} & set(ranges("gguf"))
                 assert declared, f"{path.name} imports {top}; declare its package in pyproject.toml"
 
 

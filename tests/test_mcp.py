@@ -19,7 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from stories import BAKERY, DEMOLITION
 
-from rag.settings import Settings, Token
+from rag.settings import Settings
+from rag.values import Token
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant

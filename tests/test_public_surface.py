@@ -39,9 +39,8 @@ def test_every_public_name_can_be_imported_and_is_listed() -> None:
 
 
 def test_the_assistant_is_the_one_of_its_module() -> None:
-    assistant = importlib.import_module("rag.assistant")
-    assert rag.Assistant is assistant.Assistant
-    assert rag.ask is assistant.ask
+    assert rag.Assistant is importlib.import_module("rag.assistant").Assistant
+    assert rag.ask is importlib.import_module("rag.default").ask
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

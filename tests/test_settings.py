@@ -12,7 +12,8 @@ import pytest
 
 from rag import settings
 from rag.errors import SettingsError
-from rag.settings import Settings, Token, load
+from rag.settings import Settings, load
+from rag.values import Token
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +40,11 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "ON_RECORD_ROOT_PATH": "/press/archive/",
             "ON_RECORD_EMBED_MODEL": "models/mine",
             "ON_RECORD_RERANK_MODEL": "off",
+            "ON_RECORD_LLM": "GGUF: models/small.gguf",
+            "ON_RECORD_LLM_URL": "http://127.0.0.1:11434/v1/",
+            "ON_RECORD_LLM_MODEL": "small",
+            "ON_RECORD_LLM_KEY": "sk-1",
+            "ON_RECORD_LLM_TIMEOUT": "7.5",
             "ON_RECORD_UPLOADS": "ON",
             "ON_RECORD_EMBED_ORIGINS": "https://Wiki.Example:443/, http://127.0.0.1:8091",
             "ON_RECORD_AUTH": "None",
@@ -61,6 +67,11 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         root_path="/press/archive",
         embed_model="models/mine",
         rerank_model="off",
+        llm="gguf:models/small.gguf",
+        llm_url="http://127.0.0.1:11434/v1",
+        llm_model="small",
+        llm_key="sk-1",
+        llm_timeout=7.5,
         uploads=True,
         embed_origins=("https://wiki.example", "http://127.0.0.1:8091"),
         auth="none",
@@ -112,6 +123,12 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ("ROOT_PATH", '/a"b'),
         ("HOME", "~no-such-user-here/x"),
         ("UPLOADS", "yes"),
+        ("LLM", "gpt"),
+        ("LLM", "gguf:"),
+        ("LLM_URL", "127.0.0.1:11434"),
+        ("LLM_URL", "http://user:key@models.example/v1"),
+        ("LLM_TIMEOUT", "0"),
+        ("LLM_TIMEOUT", "a minute"),
         ("ROOT_PATH", "/api"),
         ("EMBED_ORIGINS", "*"),
         ("EMBED_ORIGINS", "wiki.example"),

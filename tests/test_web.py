@@ -568,7 +568,7 @@ def test_not_found_has_no_quotation_and_no_confidence() -> None:
 
 def test_what_is_shown_while_it_works_names_each_article_once() -> None:
     hit = answer("Headline", found=False).nearest[0]
-    assert working_html((hit, hit), (), texts_for("en")).count("Headline") == 1
+    assert working_html((hit, hit), texts_for("en")).count("Headline") == 1
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------

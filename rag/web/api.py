@@ -6,6 +6,7 @@ What is refused is told as a problem (RFC 9457) whose `detail` a person understa
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import format_sse_event
 
 from rag import feedback
+from rag.errors import CitationError, LLMError
 from rag.records import Event
 from rag.web import shapes
 from rag.web.access import reader_of
@@ -22,6 +24,7 @@ from rag.web.asking import Questions
 from rag.web.problems import Refused, told
 from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
 
+_log = logging.getLogger(__name__)
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -49,8 +52,10 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
     async def ask(request: Request, sent: shapes.SentQuestion) -> Response:
         """The answer in exact quotations, or that the archive does not hold one.
 
-        With `Accept: text/event-stream` it comes step by step: the event `hits` (a list: what came nearest), then
-        `statement` for each statement, then `answer` with the whole; or `error` with a problem, which ends it.
+        Where a language model is connected it writes the answer, unless `written` is false; statements that the
+        quotations do not support are left out. With `Accept: text/event-stream` it comes step by step: the event `hits`
+        (a list: what came nearest), then `statement` for each statement, with the citations it rests on in `cited`,
+        then `answer` with the whole; or `error` with a problem, which ends it.
         """
         reader = reader_of(request.scope)
         options: dict[str, Any] = sent.model_dump(exclude={"question", "history"})
@@ -62,6 +67,31 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
         # Until the first step is there, what is wrong can still be told by the status.
         first = await while_here(request, anext(events))
         return StreamingResponse(_told(first, events), headers=STREAM_HEADERS, media_type="text/event-stream")
+
+    @router.post(
+        "/translate",
+        tags=["archive"],
+        summary="Translate a quotation",
+        responses={200: {"model": shapes.Translation}, **errors(400, 401, 404, 409, 413, 422, 429, 500, 502, 503)},
+    )
+    async def translate(request: Request, sent: shapes.SentTranslation) -> JSONResponse:
+        """The language model's translation of a quotation, to be read beside it. 409 where no model is connected."""
+        reader = reader_of(request.scope)
+        model = questions.archive(reader).model
+        if model is None:
+            raise Refused(409, "No language model is connected here, so nothing can be translated.")
+        work = questions.translate(reader, sent.article, sent.start, sent.end, sent.language)
+        try:
+            translation = await while_here(request, work)
+        except CitationError:
+            raise Refused(404, "There is no such quotation; the article may have been changed or removed.") from None
+        except LLMError:
+            _log.warning("A quotation could not be translated", exc_info=True)  # without what it says of the prompt
+            translation = ""
+        if not translation:
+            raise Refused(502, "The language model gave no translation; try again.")
+        told = {"translation": translation, "model": model, "language": sent.language}
+        return JSONResponse(told, headers=_NO_STORE)
 
     @router.get(
         "/search",

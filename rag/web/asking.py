@@ -2,7 +2,8 @@
 
 The chat, the HTTP interface, the one of OpenAI's kind and the agents' tools all ask here, so that no way in is open
 wider than another. A question is answered from the articles that its reader may see. So many are worked on at once,
-others wait in a queue, and where that is full, or too slow, the answer is honestly that the server is busy.
+others wait in a queue, and where that is full, or too slow, the answer is honestly that the server is busy. What waits
+for a language model has seats of its own, so that quotations never wait for one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rag.web.problems import Refused
 from rag.web.rate import Rate
 
 AT_ONCE = 2  # questions worked on at the same time; each uses all cores, but not all the time
+WRITTEN_AT_ONCE = 4  # of those that a language model answers, which mostly wait for it
 WAITING = 64  # questions that wait for their turn
 SHARE = WAITING // 2  # of these, one reader's
 PATIENCE = 20.0  # seconds for which one waits at most
@@ -48,6 +50,46 @@ class TooOften(Refused):
         )
 
 
+class _Seats:
+    """Where so much is worked on at once, in threads of its own, while others wait for their turn."""
+
+    def __init__(self, at_once: int, name: str) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._workers = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._waiting: Counter[str] = Counter()  # by reader
+
+    def full(self, reader: Reader) -> bool:
+        """Whether nobody else may wait here, or this reader not once more."""
+        return self._free.locked() and (self._waiting.total() >= WAITING or self._waiting[reader.name] >= SHARE)
+
+    async def worked(self, reader: Reader, work: Callable[[], _Result], began: Callable[[], None]) -> _Result:
+        """Does the work in its turn; `began` is told when that has come. Raises `Busy` where it does not come."""
+        async with self._taken(reader):
+            began()
+            working = asyncio.get_running_loop().run_in_executor(self._workers, work)
+            try:
+                return await asyncio.shield(working)
+            except asyncio.CancelledError:  # a thread cannot be stopped, so its seat is taken until its step is done
+                await asyncio.wait([working])
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _taken(self, reader: Reader) -> AsyncIterator[None]:
+        self._waiting[reader.name] += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Busy from None
+        finally:
+            self._waiting[reader.name] -= 1
+            self._waiting += Counter()  # forgets who no longer waits
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
 class Questions:
     """Asks an open assistant on behalf of readers. All of its methods belong in one event loop.
 
@@ -57,9 +99,8 @@ class Questions:
     def __init__(self, assistant: Assistant, *, a_minute: int = 0, meters: Meters) -> None:
         self._assistant = assistant
         self._meters = meters
-        self._seats = asyncio.Semaphore(AT_ONCE)
-        self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
-        self._waiting: Counter[str] = Counter()  # by reader
+        self._quoted = _Seats(AT_ONCE, "question")
+        self._written = _Seats(WRITTEN_AT_ONCE, "written-question")
         self._rate = Rate(a_minute)
 
     def archive(self, reader: Reader) -> Assistant:
@@ -67,21 +108,35 @@ class Questions:
         return self._assistant.for_groups(reader.groups)
 
     async def ask(
-        self, reader: Reader, way: Way, question: str, history: Sequence[tuple[str, str]] = (), **options: Any
+        self,
+        reader: Reader,
+        way: Way,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        written: bool = False,
+        **options: Any,
     ) -> Answer:
-        """The answer to a question; options are those of `Assistant.ask`.
+        """The answer to a question; options are those of `Assistant.ask`. It is `written` where a model is connected.
 
         Raises:
             Refused: too many questions. RagError: as `Assistant.ask`.
         """
         last = None
-        async for event in self.stream(reader, way, question, history, **options):
+        async for event in self.stream(reader, way, question, history, written=written, **options):
             last = event.data
         assert isinstance(last, Answer)
         return last
 
     async def stream(
-        self, reader: Reader, way: Way, question: str, history: Sequence[tuple[str, str]] = (), **options: Any
+        self,
+        reader: Reader,
+        way: Way,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        written: bool = False,
+        **options: Any,
     ) -> AsyncIterator[Event]:
         """The answer step by step, as `Assistant.stream` gives it. Raises as `ask` does.
 
@@ -90,10 +145,11 @@ class Questions:
         events: asyncio.Queue[Event | Exception | None] = asyncio.Queue()  # None after the last
         archive = self.archive(reader)
         loop = asyncio.get_running_loop()
+        seats = self._written if written and archive.model else self._quoted
         left = False
 
         def work() -> None:
-            for event in archive.stream(question, history, **options):
+            for event in archive.stream(question, history, written=written, **options):
                 if left:
                     return
                 if isinstance(event.data, Answer):
@@ -103,7 +159,7 @@ class Questions:
         async def seated() -> None:
             try:
                 with asked:
-                    await self._worked(reader, work, asked.began)
+                    await self._worked(seats, reader, work, asked.began)
             except (Refused, RagError) as error:
                 events.put_nowait(error)
             except Exception:  # whose message may quote the question; the log has the rest of it
@@ -124,37 +180,23 @@ class Questions:
 
     async def search(self, reader: Reader, query: str, limit: int, **filters: Any) -> list[Hit]:
         """The passages nearest to a query; filters are those of `Assistant.search`. Raises as `ask` does."""
-        return await self._worked(reader, lambda: self.archive(reader).search(query, limit, **filters))
+        return await self._worked(self._quoted, reader, lambda: self.archive(reader).search(query, limit, **filters))
+
+    async def translate(self, reader: Reader, article_id: str, start: int, end: int, language: str) -> str:
+        """The language model's translation of a quotation; what is given and raised is as `Assistant.translate` has it.
+
+        Raises:
+            Refused: too many questions, of which this counts as one.
+        """
+        archive = self.archive(reader)
+        return await self._worked(self._written, reader, lambda: archive.translate(article_id, start, end, language))
 
     async def _worked(
-        self, reader: Reader, work: Callable[[], _Result], began: Callable[[], None] = lambda: None
+        self, seats: _Seats, reader: Reader, work: Callable[[], _Result], began: Callable[[], None] = lambda: None
     ) -> _Result:
-        """Does the work in its turn, in a thread of its own; `began` is told when that has come."""
-        async with self._seat(reader):
-            began()
-            working = asyncio.get_running_loop().run_in_executor(self._workers, work)
-            try:
-                return await asyncio.shield(working)
-            except asyncio.CancelledError:  # a thread cannot be stopped, so its seat is taken until its step is done
-                await asyncio.wait([working])
-                raise
-
-    @contextlib.asynccontextmanager
-    async def _seat(self, reader: Reader) -> AsyncIterator[None]:
-        if self._seats.locked() and (self._waiting.total() >= WAITING or self._waiting[reader.name] >= SHARE):
+        """Does the work on one of these seats, unless the reader has asked too much."""
+        if seats.full(reader):
             raise Busy
         if wait := self._rate.wait(reader.name):
             raise TooOften(self._rate.a_minute, wait)
-        self._waiting[reader.name] += 1
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._seats.acquire()
-        except TimeoutError:
-            raise Busy from None
-        finally:
-            self._waiting[reader.name] -= 1
-            self._waiting += Counter()  # forgets who no longer waits
-        try:
-            yield
-        finally:
-            self._seats.release()
+        return await seats.worked(reader, work, began)

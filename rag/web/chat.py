@@ -75,10 +75,11 @@ def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -
     def greet(request: gr.Request) -> list[Any]:
         """What the reader's language and the archive make of the page."""
         texts, reader = _texts(request), _reader(request)
-        overview, notice, offered = None, "", tuple[str, ...]()
+        overview, notice, offered, writes = None, "", tuple[str, ...](), False
         try:
             archive = questions.archive(reader)
             overview = archive.overview()
+            writes = archive.model is not None
             offered = examples(archive, archive.corpus, texts.language)
         except RagError as error:
             notice = str(error)
@@ -86,7 +87,7 @@ def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -
             masthead_html(overview, texts, notice, sign_out=f"{root}/logout" if reader.signed_in else ""),
             gr.update(label=texts.tab_ask),
             gr.update(label=texts.tab_archive),
-            room_html(overview, offered, texts, root=root),
+            room_html(overview, offered, texts, root=root, writes=writes),
             uploads_html(texts) if uploads else "",
             sheet_html(texts),
         ]

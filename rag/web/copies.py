@@ -12,7 +12,7 @@ from urllib.parse import quote as percent
 
 from rag.answer import date_text, framing_language, in_marks
 from rag.records import Answer, Article, Citation
-from rag.web.markup import article_href
+from rag.web.markup import article_href, written_by
 from rag.web.page import web_address
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
@@ -46,8 +46,8 @@ def plain(answer: Answer, base: str) -> str:
             )
         return joined("\n\n", parts)
     statements = written(answer, texts)
-    parts += [line(statement) for statement in statements]
-    for citation in answer.citations:
+    parts += [*(line(statement) for statement in statements), line(writer(answer, texts))]
+    for citation in cited(answer):
         number = f"[{citation.number}] " if statements else ""
         parts.append(number + quotation(citation, texts.language, base))
     return joined("\n\n", parts)
@@ -67,8 +67,8 @@ def markdown(answer: Answer, base: str) -> str:
             near.append("- " + joined(", ", [_rich_place(article, texts), f"<{address}>" if address else ""]))
         return joined("\n\n", [*parts, "\n".join(near)])
     statements = written(answer, texts)
-    parts += [escaped(statement) for statement in statements]
-    for citation in answer.citations:
+    parts += [*(escaped(statement) for statement in statements), escaped(writer(answer, texts))]
+    for citation in cited(answer):
         number = f"\\[{citation.number}\\] " if statements else ""
         address = link_to(citation, base)
         where = joined(", ", [_rich_place(citation.article, texts, citation), f"<{address}>" if address else ""])
@@ -90,12 +90,26 @@ def joined(between: str, parts: Iterable[str]) -> str:
 
 def written(answer: Answer, texts: Texts) -> list[str]:
     """The statements of a written answer; none where they are the quotations themselves."""
-    if answer.method == "quotes":
+    if not written_by(answer):
         return []
     return [
         statement.text if statement.supported else f"{statement.text} ({texts.unsupported})"
         for statement in answer.statements
     ]
+
+
+def writer(answer: Answer, texts: Texts) -> str:
+    """Which language model wrote the answer, in a sentence; "" where none did."""
+    model = written_by(answer)
+    return texts.written_by.format(model=model) if model else ""
+
+
+def cited(answer: Answer) -> list[Citation]:
+    """The quotations that the answer rests on: of a written one, those that its statements name."""
+    if not written_by(answer):
+        return list(answer.citations)
+    named = {number for statement in answer.statements for number in statement.citations}
+    return [citation for citation in answer.citations if citation.number in named]
 
 
 def in_own_marks(citation: Citation, texts: Texts) -> str:

@@ -15,7 +15,8 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from rag.web.told import Problem
 
 _DESCRIPTION = """\
-Answers questions about a press archive with the archive's own words: exact quotations, and where they stand.
+Answers questions about a press archive with the archive's own words: exact quotations, and where they stand. Where a
+language model is connected, it may write the answer, of which only what the quotations support is told.
 
 Offsets are half-open. `start` and `end` count Unicode code points of the article's text, as Python does;
 `start_utf16` and `end_utf16` are the same places in UTF-16 units, as JavaScript counts.
@@ -33,7 +34,8 @@ _TAGS = {
     "archive": "Ask, search, list, read.",
     "feedback": "What readers think of answers.",
     "uploads": "Articles that readers add, where the setting `ON_RECORD_UPLOADS` allows it.",
-    "OpenAI": "The same archive for programs made for OpenAI's interface, as a model named `on-record`.",
+    "OpenAI": "The same archive for programs made for OpenAI's interface, as a model named `on-record`; where a "
+    "language model is connected, as `on-record-written` too, whose answers it writes.",
 }
 _SHOWN = ("/api/", "/v1/", "/healthz", "/readyz", "/metrics")
 

@@ -129,7 +129,7 @@ def _answered(assistant: Assistant, candidates: Sequence[_Candidate], count: int
 
     Where articles are too few for that, declared questions share them.
     """
-    answers = [(assistant.ask(candidate.question), candidate) for candidate in candidates[:_ASKED]]
+    answers = [(assistant.ask(candidate.question, written=False), candidate) for candidate in candidates[:_ASKED]]
     usable = [(answer, candidate) for answer, candidate in answers if _is_usable(answer, candidate)]
     usable.sort(key=_worth, reverse=True)
     chosen: list[str] = []

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from rag.answer import framed, in_marks
 from rag.records import Answer, Citation
-from rag.web.copies import escaped, in_own_marks, joined, line, link, link_to, markdown, place, written
+from rag.web.copies import escaped, in_own_marks, joined, line, link, link_to, markdown, place, writer, written
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
 
@@ -112,6 +112,8 @@ def _told(answer: Answer, base: str, syntax: _Syntax) -> tuple[list[str], dict[s
             elif text := syntax.text(part):
                 said += " " * (bool(said) and part[0].isspace()) + text
         statements.append(said)
+    if prose:
+        statements.append(syntax.text(writer(answer, texts)))
     return statements, footnotes
 
 

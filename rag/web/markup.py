@@ -17,6 +17,7 @@ from rag.records import Answer, Article, Citation, Hit, Statement
 from rag.web.texts import Texts, confidence_word
 
 _RIGHT_TO_LEFT = frozenset("ar dv fa he ps sd ug ur yi".split())  # ISO 639-1
+_MARKER = re.compile(r"\[(\d{1,3})\]")
 _EXCERPT = 240  # characters of a passage that is only shown, not quoted
 
 
@@ -134,16 +135,22 @@ def _prose(statement: Statement, numbers: frozenset[int], texts: Texts, turn: in
         number = int(found[1])
         return f'<a class="or-marker" href="#quote-{turn}-{number}">[{number}]</a>' if number in numbers else found[0]
 
-    text = re.sub(r"\[(\d{1,3})\]", link, escape(statement.text))
+    # No line begins with a marker.
+    text = _MARKER.sub(link, escape(statement.text).replace(" [", "\N{NO-BREAK SPACE}["))
     if statement.supported:
         return f"<p>{text}</p>"
     return f'<p class="or-unsupported">{text} <span class="or-note">{escape(texts.unsupported)}</span></p>'
 
 
-def working_html(hits: Sequence[Hit], statements: Sequence[Statement], texts: Texts) -> str:
-    """What is known while the answer is under way: the closest headlines, then the statements as they come."""
-    if statements:
-        return "".join(_prose(statement, frozenset(), texts, 0) for statement in statements)
+def prose_html(statements: Sequence[Statement], citations: Sequence[Citation], texts: Texts, *, turn: int = 0) -> str:
+    """What a language model wrote, a paragraph a statement; its markers lead to the cards of these citations."""
+    numbers = frozenset(citation.number for citation in citations)
+    return "".join(_prose(statement, numbers, texts, turn) for statement in statements)
+
+
+def working_html(hits: Sequence[Hit], texts: Texts, *, model: str | None = None) -> str:
+    """What is known before there is a statement: the closest headlines, and that the language model `model` writes."""
+    writing = _written(texts.writing, model) if model else ""
     titles: dict[str, str] = {}
     for hit in hits:
         article = hit.passage.article
@@ -153,9 +160,22 @@ def working_html(hits: Sequence[Hit], statements: Sequence[Statement], texts: Te
             f"{escape(article.title)}</span></li>",
         )
     if not titles:
-        return f'<p class="or-working">{escape(texts.searching)} …</p>'
+        return f'<p class="or-working">{escape(texts.searching)} …</p>{writing}'
     heads = "".join(list(titles.values())[:3])
-    return f'<div class="or-working"><p>{escape(texts.looking_at)}</p><ul>{heads}</ul></div>'
+    return f'<div class="or-working"><p>{escape(texts.looking_at)}</p><ul>{heads}</ul></div>{writing}'
+
+
+def writing_html(
+    prose: str, citations: Sequence[Citation], model: str, texts: Texts, *, root: str = "", turn: int = 0
+) -> str:
+    """An answer that the language model `model` is still writing: the `prose` so far, and the cards it refers to."""
+    cards = "".join(_card(citation, len(citations), texts, root, turn, "") for citation in citations)
+    line = _written(texts.writing, model)
+    return f'<div class="or-prose">{prose}</div>{line}<section class="or-cards">{cards}</section>'
+
+
+def _written(text: str, model: str) -> str:
+    return f'<p class="or-written">{escape(text.format(model=model))}</p>'
 
 
 def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) -> str:
@@ -170,9 +190,10 @@ def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) 
         sentence = f'<p class="or-not-found" lang="{escape(answer.language)}">{escape(answer.text)}</p>'
         return f"{sentence}{nearest if near else ''}{_acts(texts)}"
     prose = ""
-    if answer.method != "quotes":  # otherwise the statements are the quotations, which the cards show
-        numbers = frozenset(citation.number for citation in answer.citations)
-        prose = "".join(_prose(statement, numbers, texts, turn) for statement in answer.statements)
+    if model := written_by(answer):  # otherwise the statements are the quotations, which the cards show
+        said = prose_html(answer.statements, answer.citations, texts, turn=turn)
+        prose = f'<div class="or-prose" lang="{escape(answer.language)}">{said}</div>'
+        prose += _written(texts.written_by, model)
     first = _confidence(answer.confidence, texts)
     cards = "".join(
         _card(citation, len(answer.citations), texts, root, turn, "" if position else first)
@@ -186,8 +207,15 @@ def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) 
 
 def heard(answer: Answer, texts: Texts) -> str:
     """What a screen reader says when an answer has come, without reading all of it. Text, not markup."""
+    if written_by(answer):
+        return " ".join(_MARKER.sub("", statement.text).strip() for statement in answer.statements)
     total = len(answer.citations)
     return "; ".join(spoken(citation, total, texts) for citation in answer.citations) or answer.text
+
+
+def written_by(answer: Answer) -> str:
+    """The language model that wrote an answer; "" where it consists of quotations."""
+    return answer.method.removeprefix("llm:") if answer.method != "quotes" else ""
 
 
 def _acts(texts: Texts) -> str:

@@ -33,8 +33,8 @@ Way = Literal["chat", "api", "openai", "mcp"]
 # How a question ends: "left" is a reader who went away before his answer.
 Outcome = Literal["found", "not_found", "busy", "too_often", "invalid", "failed", "left"]
 
-_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)  # seconds; a question waits for its turn 20 s at most
-_STAGES = ("wait", "understand", "embed", "retrieve", "rerank", "read", "answer")
+_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)  # seconds; up to 20 for a turn, a minute for a model
+_STAGES = ("wait", "understand", "embed", "retrieve", "rerank", "read", "answer", "write", "check")
 
 
 class Meters:
@@ -58,7 +58,7 @@ class Meters:
         )
         self.stages = Summary(
             "on_record_stage_duration_seconds",
-            "Time that each stage took of answered questions; wait is that for a question's turn.",
+            "Time that each stage took of answered questions; wait is for a question's turn, check is part of write.",
             ("stage",),
             registry=registry,
         )

@@ -1,7 +1,8 @@
 """The archive as a model in the way of OpenAI's interface, so that programs made for that can ask it: `/v1`.
 
-No model is behind it: the last message of the user is the question, the answer is quotations in Markdown, with the
-sources below and as data beside it. What steers a language model is taken and ignored.
+The last message of the user is the question, the answer is quotations in Markdown, with the sources below and as data
+beside it. Where a language model is connected, the archive is a second model, whose answers that one writes. What
+steers a language model is taken and ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -28,6 +29,7 @@ from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_he
 from rag.web.wordings import texts_for
 
 MODEL = "on-record"
+WRITTEN = "on-record-written"  # where a language model is connected
 
 # A number in brackets that nothing follows which would make a link, an image or a reference of it.
 _MARKER = re.compile(r"\\\[(\d{1,3})\\\](?![(\[:])")
@@ -101,7 +103,7 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """All models, of which there is one."""
+    """All models: the archive in quotations, and, where a language model is connected, in its words."""
 
     object: Literal["list"]
     data: list[Model]
@@ -131,7 +133,7 @@ class Choice(BaseModel):
 
 
 class Usage(BaseModel):
-    """Always nothing: no language model is behind this."""
+    """Always nothing: tokens are not counted here."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -153,10 +155,11 @@ class Completion(BaseModel):
 
 
 class UnknownModel(Refused):
-    """Another model is asked for than the one there is."""
+    """Another model is asked for than those there are."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(404, f"There is no model {name[:60]!r} here; the one there is, is {MODEL!r}.")
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        there = "the one there is, is" if len(known) == 1 else "those there are, are"
+        super().__init__(404, f"There is no model {name[:60]!r} here; {there} {' and '.join(map(repr, known))}.")
 
 
 _USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -188,19 +191,29 @@ def base_of(request: Request, root: str) -> str:
 def routes(questions: Questions, root: str) -> APIRouter:
     """The routes below `/v1`. `root` is the path below which a proxy serves the application."""
     router = APIRouter(prefix="/v1", route_class=_Told, tags=["OpenAI"], dependencies=[BEARER])
-    model = {"id": MODEL, "object": "model", "created": int(time.time()), "owned_by": MODEL}
+    began = int(time.time())
     chunks = {"schema": {"type": "string"}, "example": "data: {…}\n\ndata: [DONE]\n\n"}
 
+    def described(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": began, "owned_by": MODEL}
+
+    def known(request: Request) -> list[str]:
+        return [MODEL] if questions.archive(reader_of(request.scope)).model is None else [MODEL, WRITTEN]
+
+    def check(name: str, request: Request) -> None:
+        if name not in known(request):
+            raise UnknownModel(name, known(request))
+
     @router.get("/models", summary="List the models", responses={200: {"model": Models}, **errors(401)})
-    def models() -> JSONResponse:
-        """The archive, as the one model."""
-        return JSONResponse({"object": "list", "data": [model]})
+    def models(request: Request) -> JSONResponse:
+        """The archive as a model; as a second one where a language model is connected."""
+        return JSONResponse({"object": "list", "data": [described(name) for name in known(request)]})
 
     @router.get("/models/{name}", summary="Describe a model", responses={200: {"model": Model}, **errors(401, 404)})
-    def one_model(name: str) -> JSONResponse:
+    def one_model(request: Request, name: str) -> JSONResponse:
         """The archive, if that is the name."""
-        _check_model(name)
-        return JSONResponse(model)
+        check(name, request)
+        return JSONResponse(described(name))
 
     @router.post(
         "/chat/completions",
@@ -213,27 +226,25 @@ def routes(questions: Questions, root: str) -> APIRouter:
     async def complete(request: Request, sent: SentChat) -> Response:
         """The answer in exact quotations as Markdown, or that the archive does not hold one.
 
-        With `stream` it comes in chunks as OpenAI's does; the last one with a choice holds what else a completion has.
+        Asked as `on-record-written`, a language model writes it, with the numbers of quotations and their sources. With
+        `stream` it comes in chunks as OpenAI's does; the last one with a choice holds what else a completion has.
         """
-        _check_model(sent.model)
+        check(sent.model, request)
         question, pairs = sent.asked()
         history = [(earlier, answer) for earlier, answer in pairs]
-        reader, base = reader_of(request.scope), base_of(request, root)
+        reader, base, written = reader_of(request.scope), base_of(request, root), sent.model == WRITTEN
         if not sent.stream:
-            answer = await while_here(request, questions.ask(reader, "openai", question, history))
-            return JSONResponse(_completion(answer, base), headers={"Cache-Control": "no-store"})
-        events = questions.stream(reader, "openai", question, history)
+            asked = questions.ask(reader, "openai", question, history, written=written)
+            completion = _completion(await while_here(request, asked), base, sent.model)
+            return JSONResponse(completion, headers={"Cache-Control": "no-store"})
+        events = questions.stream(reader, "openai", question, history, written=written)
         # Until the first step is there, what is wrong can still be told by the status.
         await while_here(request, anext(events))
         usage = bool(sent.stream_options and sent.stream_options.include_usage)
-        return StreamingResponse(_streamed(events, base, usage), headers=STREAM_HEADERS, media_type="text/event-stream")
+        chunked = _streamed(events, base, sent.model, usage)
+        return StreamingResponse(chunked, headers=STREAM_HEADERS, media_type="text/event-stream")
 
     return router
-
-
-def _check_model(name: str) -> None:
-    if name != MODEL:
-        raise UnknownModel(name)
 
 
 def content(answer: Answer, base: str) -> str:
@@ -278,19 +289,19 @@ def _own(answer: Answer, base: str) -> dict[str, Any]:
     return {"found": answer.found, "confidence": round(answer.confidence, 4), "citations": citations}
 
 
-def _completion(answer: Answer, base: str) -> dict[str, Any]:
+def _completion(answer: Answer, base: str, model: str) -> dict[str, Any]:
     reply = {"role": "assistant", "content": content(answer, base), "refusal": None}
     choice = {"index": 0, "message": reply, "logprobs": None, "finish_reason": "stop"}
-    return _frame("chat.completion") | {"choices": [choice], "usage": _USAGE} | _own(answer, base)
+    return _frame("chat.completion", model) | {"choices": [choice], "usage": _USAGE} | _own(answer, base)
 
 
-def _frame(kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": MODEL}
+def _frame(kind: str, model: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
 
 
-async def _streamed(events: AsyncIterator[Event], base: str, usage: bool) -> AsyncIterator[bytes]:
+async def _streamed(events: AsyncIterator[Event], base: str, model: str, usage: bool) -> AsyncIterator[bytes]:
     """An answer under way as the chunks of a completion."""
-    frame = _frame("chat.completion.chunk")
+    frame = _frame("chat.completion.chunk", model)
 
     def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}

@@ -17,7 +17,8 @@ from rag.web.wordings import LANGUAGE_NAMES
 # What the scripts say by themselves.
 _SCRIPTED = (
     "searching unreachable busy again copied copy_failed note send noted not_noted taken_back article_failed "
-    "filters filter_sources filter_remove filter_since filter_until access_wanted article close open_page"
+    "filters filter_sources filter_remove filter_since filter_until access_wanted article close open_page "
+    "translate translating translation_by translation_failed translation_remove"
 ).split()
 
 
@@ -49,20 +50,30 @@ def _current(here: bool) -> str:
 
 
 def room_html(
-    overview: Overview | None, examples: Sequence[str], texts: Texts, *, root: str = "", compact: bool = False
+    overview: Overview | None,
+    examples: Sequence[str],
+    texts: Texts,
+    *,
+    root: str = "",
+    compact: bool = False,
+    writes: bool = False,
 ) -> str:
-    """The conversation (empty), the question with its filters, the examples; without filters where it is `compact`."""
+    """The conversation (empty), the question with its filters, the examples; without filters where it is `compact`.
+
+    `writes`: whether a language model is there, so that the reader may choose how he is answered.
+    """
     words = escape(json.dumps({name: getattr(texts, name) for name in _SCRIPTED}, ensure_ascii=False))
     return (
         f'<section class="or-conversation" lang="{texts.language}" data-root="{escape(root)}" data-texts="{words}">'
         f'<div id="or-log" role="region" aria-label="{escape(texts.conversation)}"></div>'
         '<p id="or-heard" class="or-hidden" role="status"></p>'
-        f"{_asking(overview, texts, compact)}{examples_html(examples, texts)}</section>"
+        f"{_asking(overview, texts, compact, writes)}{examples_html(examples, texts)}</section>"
     )
 
 
-def _asking(overview: Overview | None, texts: Texts, compact: bool) -> str:
+def _asking(overview: Overview | None, texts: Texts, compact: bool, writes: bool) -> str:
     filters = "" if compact else _filters(overview, texts)
+    switch = _switch(texts) if writes else ""
     kept = "" if compact else f' title="{escape(texts.kept_here)}"'
     keys = "" if compact else f'<span class="or-keys" aria-hidden="true">{escape(texts.keys)}</span>'
     return (
@@ -72,8 +83,18 @@ def _asking(overview: Overview | None, texts: Texts, compact: bool) -> str:
         f'placeholder="{escape(texts.placeholder)}"></textarea>'
         f'<button type="submit" class="or-primary">{escape(texts.ask)}</button></form>'
         '<ul id="or-chosen" class="or-chosen" hidden></ul>'
-        f'<div class="or-tools">{filters}<button type="button" id="or-new"{kept} hidden>'
+        f'<div class="or-tools">{filters}{switch}<button type="button" id="or-new"{kept} hidden>'
         f"{escape(texts.new_conversation)}</button>{keys}</div></div>"
+    )
+
+
+def _switch(texts: Texts) -> str:
+    """Between quotations, which stand first, and an answer that the language model writes."""
+    return (
+        f'<fieldset class="or-switch"><legend class="or-hidden">{escape(texts.answer_as)}</legend>'
+        f'<label><input type="radio" name="as" value="quotes" checked>{escape(texts.as_quotations)}</label>'
+        f'<label><input type="radio" name="as" value="written" id="or-write">{escape(texts.as_written)}</label>'
+        "</fieldset>"
     )
 
 

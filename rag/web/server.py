@@ -120,7 +120,9 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     app.mount("/api", told.unknown(app))
     app.mount("/v1", told.unknown(app, openai.tell))
     app.mount("/ui", GZipMiddleware(Assets()))
-    styles = (*_STYLES, "uploads.css") if settings.uploads else _STYLES
+    styles = [*_STYLES]
+    styles += ["uploads.css"] if settings.uploads else []
+    styles += ["written.css"] if assistant.model else []
     tags = [f'<link rel="icon" href="{root}/ui/icon.svg" type="image/svg+xml">']
     tags += [f'<link rel="stylesheet" href="{root}/ui/{name}">' for name in styles]
     tags += [f'<script type="module" src="{root}/ui/room.js"></script>']

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -66,6 +66,9 @@ class SentQuestion(Sent):
     language: Annotated[
         Name | None, Field(description="Of what is said around the quotations: nl, de or en; else the question's own.")
     ] = None
+    written: Annotated[
+        bool, Field(description="Whether the language model writes the answer; without one it is quotations anyway.")
+    ] = True
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -80,6 +83,15 @@ class SentQuestion(Sent):
             ]
         }
     )
+
+
+class SentTranslation(Sent):
+    """A quotation to translate: code points `[start, end)` of the text of the article with the id `article`."""
+
+    article: Name
+    start: _Offset
+    end: _Offset
+    language: Annotated[Literal["nl", "de", "en"], Field(description="Into which language.")]
 
 
 class SentFilter(BaseModel):
@@ -207,6 +219,7 @@ class Statement(BaseModel):
     text: str
     citations: list[int]
     supported: bool
+    score: Annotated[float, Field(description="How probable it is that they support it, 0 to 1; 1 for a quotation.")]
 
 
 class Answer(BaseModel):
@@ -220,8 +233,17 @@ class Answer(BaseModel):
     statements: list[Statement]
     citations: list[Citation]
     nearest: list[Hit]
-    method: str
+    method: Annotated[str, Field(description="`quotes`, or `llm:` and the model that wrote the statements.")]
+    struck: Annotated[int, Field(description="Statements of the model left out, since no quotation supports them.")]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage.")]
+
+
+class Translation(BaseModel):
+    """What the language model makes of a quotation; no part of the article, and never cited."""
+
+    translation: str
+    model: str
+    language: str
 
 
 class Found(BaseModel):
@@ -266,9 +288,12 @@ class Kept(BaseModel):
 
 
 def event(given: records.Event) -> tuple[str, Any]:
-    """The kind of a step of an answer, and the step as plain data."""
+    """The kind of a step of an answer, and the step as plain data; a statement with the citations that it cites."""
     if isinstance(given.data, tuple):
         return given.kind, [hit.to_dict() for hit in given.data]
+    if isinstance(given.data, records.Statement):
+        cited = [one.to_dict() for one in given.citations if one.number in given.data.citations]
+        return given.kind, given.data.to_dict() | {"cited": cited}
     return given.kind, given.data.to_dict()
 
 

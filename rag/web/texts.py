@@ -41,6 +41,16 @@ class Texts:
     thin: str
     confidence_tip: str
     unsupported: str
+    answer_as: str
+    as_quotations: str
+    as_written: str
+    writing: str
+    written_by: str
+    translate: str
+    translating: str
+    translation_by: str
+    translation_failed: str
+    translation_remove: str
     too_long: str
     empty: str
     failed: str

@@ -5,21 +5,21 @@ The conversation itself lives in the browser only; each question brings along wh
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rag.assistant import MAX_HISTORY, MAX_QUESTION
 from rag.errors import RagError, SettingsError
-from rag.records import Answer, Hit, Statement
+from rag.records import Answer, Event, Statement
 from rag.web.access import Reader
 from rag.web.asking import Questions
 from rag.web.copies import markdown, plain, quotation
 from rag.web.footnotes import dokuwiki, markdown_footnotes, mediawiki
-from rag.web.markup import answer_html, error_html, heard, working_html
+from rag.web.markup import answer_html, error_html, heard, prose_html, working_html, writing_html
 from rag.web.page import web_address
 from rag.web.problems import Refused
 from rag.web.texts import Texts
@@ -28,19 +28,20 @@ from rag.web.wordings import texts_for
 _MAX_REMEMBERED = 4_000  # characters of an earlier answer that matter for that
 _MAX_NAMES = 200  # languages, or outlets, in one filter
 _MAX_BASE = 300
-_FLICKER = 0.1  # seconds: what would stand for less than that is not shown
+_FLICKER = 0.1  # seconds: a statement that would stand for less than that is not shown by itself
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a question is asked: the screen's texts, the filters as `Assistant.ask` takes them, and the address of the
-    application as the reader's browser knows it ("" where it is not known)."""
+    """How a question is asked: the screen's texts, the filters as `Assistant.ask` takes them, the address of the
+    application as the reader's browser knows it ("" where it is not known), and whether the answer is to be written."""
 
     texts: Texts
     filters: Mapping[str, Any] = field(default_factory=dict)
     base: str = ""
+    written: bool = False
 
 
 def _names(given: object, what: str) -> list[str] | None:
@@ -63,7 +64,7 @@ def _day(given: object, what: str) -> dt.date | None:
 
 
 def read_options(given: object) -> Options:
-    """The options of a question as the browser sends them: lang, languages, sources, since, until, base.
+    """The options of a question as the browser sends them: lang, languages, sources, since, until, base, written.
 
     Raises:
         SettingsError: a filter cannot be used.
@@ -79,6 +80,7 @@ def read_options(given: object) -> Options:
             "until": _day(said.get("until"), "until"),
         },
         base=base if web_address(base) else "",
+        written=said.get("written") is True,
     )
 
 
@@ -112,8 +114,9 @@ async def steps(
 ) -> AsyncIterator[dict[str, Any]]:
     """What stands under a question, step by step: {"kind", "html"}, the last of kind "answer" or "error".
 
-    An answer brings along its `text` (for the history), what is `heard` of it, its `copies` and what `feedback` on it
-    is about. Nothing is raised: an error is a step like the others.
+    A step of a written answer brings along its `prose`, in case all else stands there already. An answer brings along
+    its `text` (for the history), what is `heard` of it, its `copies` and what `feedback` on it is about. Nothing is
+    raised: an error is a step like the others.
     """
     texts = texts_for(str(options.get("lang") or "")) if isinstance(options, dict) else texts_for(None)
     question = question.strip() if isinstance(question, str) else ""
@@ -122,21 +125,23 @@ async def steps(
             yield {"kind": "error", "html": error_html(why)}
             return
         asked = read_options(options)
-        events = questions.stream(reader, "chat", question, read_history(history), **asked.filters)
-        hits: tuple[Hit, ...] = ()
+        events = questions.stream(
+            reader, "chat", question, read_history(history), written=asked.written, **asked.filters
+        )
+        model = questions.archive(reader).model if asked.written else None
         statements: list[Statement] = []
-        shown = float("-inf")
-        async for event in events:
+        async for event, stands in _paced(events):
             if isinstance(event.data, Answer):
                 yield _answered(event.data, asked, number, root)
                 return
-            if isinstance(event.data, Statement):
-                statements.append(event.data)
-            else:
-                hits = event.data
-            if time.monotonic() - shown > _FLICKER:
-                shown = time.monotonic()
-                yield {"kind": event.kind, "html": working_html(hits, statements, texts)}
+            if not isinstance(event.data, Statement):
+                yield {"kind": "hits", "html": working_html(event.data, texts, model=model)}
+                continue
+            statements.append(event.data)
+            if model and stands:
+                prose = prose_html(statements, event.citations, texts, turn=number)
+                html = writing_html(prose, event.citations, model, texts, root=root, turn=number)
+                yield {"kind": "statement", "html": html, "prose": prose}
     except Refused as error:
         said = {503: texts.busy, 429: texts.too_often}.get(error.status, texts.failed)
         yield {"kind": "error", "html": error_html(said)}
@@ -145,6 +150,19 @@ async def steps(
     except Exception:
         _log.exception("The question could not be answered")
         yield {"kind": "error", "html": error_html(texts.failed)}
+
+
+async def _paced(events: AsyncIterator[Event]) -> AsyncIterator[tuple[Event, bool]]:
+    """Each step, and whether it stands long enough to be read: a statement may not, since others follow at once."""
+    coming = asyncio.ensure_future(anext(events, None))
+    try:
+        while (event := await coming) is not None:
+            coming = asyncio.ensure_future(anext(events, None))
+            if event.kind == "statement":
+                await asyncio.wait([coming], timeout=_FLICKER)
+            yield event, not coming.done()
+    finally:
+        coming.cancel()
 
 
 def _answered(answer: Answer, options: Options, number: int, root: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ export function conversation(host, { root, lang, texts, asked, changed, request 
     // The time is a number that no other window takes, and that puts the turns in order.
     const number = Math.max(Date.now(), Number(log.lastElementChild?.dataset.turn ?? 0) + 1);
     const { options, within } = asked();
+    const written = !!host.querySelector("#or-write:checked");
     const history = turns.slice(-REFERRED).map((turn) => [turn.question, turn.text]);
     const { section, body } = draw(number, question, within);
     body.append(make("p", "or-working or-late", `${texts.searching} …`));
@@ -92,9 +93,9 @@ export function conversation(host, { root, lang, texts, asked, changed, request 
     heard.textContent = "";
     changed();
     try {
-      for await (const step of stream(root, "turn", [question, history, { ...options, lang, base }, number], request)) {
+      for await (const step of stream(root, "turn", [question, history, { ...options, lang, base, written }, number], request)) {
         if (!section.isConnected) return; // a new conversation has begun
-        body.innerHTML = step.html;
+        talk.show(body, step);
         if (step.kind === "answer") {
           const { html, text, copies, feedback } = step;
           heard.textContent = step.heard;
@@ -133,8 +134,10 @@ export function conversation(host, { root, lang, texts, asked, changed, request 
   for (const turn of turns) draw(turn.number, turn.question, turn.within).body.innerHTML = turn.html;
   log.lastElementChild?.scrollIntoView({ block: "start" });
   changed();
-  return {
+  const talk = {
     ask,
+    /** Shows a step. */
+    show: (body, { html }) => (body.innerHTML = html),
     keep,
     end() {
       write([]);
@@ -143,4 +146,5 @@ export function conversation(host, { root, lang, texts, asked, changed, request 
     turn: (element) => turns.find(({ number }) => number === Number(element.closest(".or-turn")?.dataset.turn)),
     latest: () => log.lastElementChild,
   };
+  return talk;
 }

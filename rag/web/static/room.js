@@ -162,6 +162,9 @@ async function start() {
     };
     if (dropping) (await import("./uploads.js")).mount(dropping, { root, changed });
   });
+  if (host.querySelector(".or-switch")) {
+    (await import("./written.js")).mount(host, { root, lang, texts, say, remembered, talk });
+  }
   addEventListener("popstate", async () => {
     const { follow, settle } = await view;
     if (!paper.isOpen()) return follow();

@@ -1,0 +1,176 @@
+"""What is configured, whether it is there, and whether the language model can be used: one finding for each.
+
+Nothing is built, changed or mended here; a finding says what to do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rag import embed
+from rag.check import Checker
+from rag.errors import LLMError, RagError
+from rag.llm import LanguageModel, LazyModel, ModelFailed
+from rag.prose import Draft, Reply, request
+from rag.records import Article, Citation
+from rag.rerank import open_reranker
+from rag.stores import Stores
+
+_QUOTE = "Forty ships had waited outside the harbour of Lindmouth for a pilot."
+_QUESTION = "How many ships had waited outside the harbour of Lindmouth?"
+_LONGEST = 80  # characters of a reply that are shown
+_ADVICE = {
+    "slow": "take a smaller model, or raise ON_RECORD_LLM_TIMEOUT",
+    "failed": "check that it runs, and ON_RECORD_LLM_URL, ON_RECORD_LLM_MODEL and ON_RECORD_LLM_KEY",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, whether it is well, and what there is to say of it, as one line."""
+
+    name: str
+    ok: bool
+    says: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "ok": self.ok, "says": self.says}
+
+
+def corpus(folder: Path) -> Finding:
+    """The folder of the articles."""
+    if not folder.is_dir():
+        said = f"{folder} is not a folder; name one of articles with --corpus or ON_RECORD_CORPUS"
+        return Finding("corpus", False, said)
+    return Finding("corpus", True, f"{folder}, {sum(path.is_file() for path in folder.rglob('*'))} files")
+
+
+def index(folder: Path, model: str) -> Iterator[Finding]:
+    """The index in a folder, which the embedding model of this name made, and what it holds."""
+    stores = Stores(folder, model)
+    if not stores.exist():
+        yield Finding("index", True, f"{folder}, not built yet: the first question builds it, or: python -m rag sync")
+        return
+    try:
+        with stores.reading() as (catalog, held, _):
+            expected, vectors, texts = catalog.indexed(), held.vectors_held(), held.words_held()
+            articles, passages, skipped = catalog.count(), sum(catalog.languages().values()), len(catalog.skipped())
+    except RagError as error:
+        yield Finding("index", False, str(error))
+        return
+    finally:
+        stores.close()
+    whole = vectors == texts == expected
+    missing = f" holds {vectors} vectors and {texts} texts, expected {expected} of each; run: python -m rag sync"
+    yield Finding("index", whole, f"{folder}{'' if whole else missing}")
+    said = (
+        f"{articles}, in {passages} passages"
+        if articles
+        else "none; put some into the corpus and run: python -m rag sync"
+    )
+    skips = f"; {skipped} files were skipped: python -m rag sync names them" if skipped else ""
+    yield Finding("articles", articles > 0, said + skips)
+
+
+def embedding(name: str) -> Finding:
+    """The embedding model of this name."""
+    try:
+        model = embed.load(name)
+    except RagError as error:
+        return Finding("embedding model", False, str(error))
+    return Finding("embedding model", True, f"{name}: {model.name}, {model.dim} numbers a text")
+
+
+def reranking(name: str) -> Finding:
+    """The cross-encoder of this name."""
+    try:
+        opened = open_reranker(name)
+    except RagError as error:
+        return Finding("cross-encoder", False, str(error))
+    return Finding("cross-encoder", True, name if opened else "off, by ON_RECORD_RERANK_MODEL")
+
+
+def language_model(kind: str, *, url: str, model: str, key: str, seconds: float) -> Iterator[Finding]:
+    """The language model that these settings name: what it is, whether it replies, how fast, and how usefully.
+
+    It is asked one short question. The key is never said.
+    """
+    if not kind:
+        yield Finding("language model", True, "none, so answers are quotations; ON_RECORD_LLM connects one")
+        return
+    try:
+        lazy = LazyModel(kind, url=url, model=model, key=key, seconds=seconds)
+        opened = lazy.opened()
+    except RagError as error:
+        yield Finding("language model", False, str(error))
+        return
+    # Of the address, what follows a question mark may be secret.
+    place = (
+        f" at {urlsplit(url)._replace(query='', fragment='').geturl()}, key {'set' if key else 'not set'}"
+        if url
+        else ""
+    )
+    yield Finding("language model", True, f"{kind}{place}, model {lazy.name}, time limit {seconds:g} s")
+    yield from _asked(opened)
+
+
+def _asked(model: LanguageModel) -> Iterator[Finding]:
+    """What a model makes of a question: when it replies, whether as JSON, whether anything in that can be used."""
+    article = Article("doctor", "Harbour reopens", _QUOTE, "doctor.md", "", "Test Gazette", dt.date(2025, 3, 1), "en")
+    citation = Citation(1, article, 0, len(_QUOTE), _QUOTE, _QUOTE)
+    wanted = request(_QUESTION, [citation], "en")
+    assert wanted is not None
+    reply, drafts, pieces = Reply(), list[Draft](), list[str]()
+    first, began = 0.0, time.monotonic()
+    try:
+        for piece in model.stream(*wanted):
+            first = first or time.monotonic() - began
+            pieces.append(piece)
+            drafts += reply.read(piece)
+    except ModelFailed as error:
+        after = f", after {len(''.join(pieces))} characters" if pieces else ""
+        yield Finding("reply", False, f"{error}{after}; {_ADVICE[error.why]}")
+        return
+    total = time.monotonic() - began
+    text = "".join(pieces)
+    if not text.strip():
+        yield Finding("reply", False, f"it is empty; {_ADVICE['failed']}")
+        return
+    speed = f"{len(pieces) / total:.0f} pieces and {len(text) / total:.0f} characters a second"
+    yield Finding("reply", True, f"first piece after {first:.2f} s, whole after {total:.2f} s, {speed}")
+    yield Finding("JSON schema", True, _schema(model, text))
+    yield _statements(drafts + reply.end(), citation, text)
+
+
+def _schema(model: LanguageModel, text: str) -> str:
+    if not model.structured:
+        return "not taken, so the text is read as it comes"
+    try:
+        json.loads(text)
+    except ValueError:
+        return "taken but not kept to, so the text is read as it comes"
+    return "taken"
+
+
+def _statements(drafts: list[Draft], citation: Citation, text: str) -> Finding:
+    """Whether statements are found in a reply, and stand."""
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} …"
+    if not drafts:
+        return Finding("statements", False, f"none found in the reply ({shown}); take a larger model")
+    checker = Checker()
+    try:
+        kept = sum(checker.judged(draft.text, draft.numbers, [citation], "en").supported for draft in drafts)
+    except LLMError as error:
+        return Finding("statements", False, str(error))
+    if not kept:
+        said = f"{len(drafts)} found, none of them supported ({shown}); take a larger model, or stay with quotations"
+        return Finding("statements", False, said)
+    return Finding("statements", True, f"{len(drafts)} found, {kept} supported by the quotation")
