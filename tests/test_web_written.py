@@ -114,7 +114,8 @@ def test_a_queue_of_written_questions_that_is_full_is_busy_and_quotations_are_no
     assert quoted.method == "quotes"
 
 
-def test_a_translation_counts_as_a_question(writer: Assistant) -> None:
+def test_a_translation_counts_as_a_question(writer: Assistant, model: Scripted) -> None:
+    model.script("De haven blijft dicht.")
     citation = writer.ask(QUESTION, written=False).citations[0]
     span = (citation.article.id, citation.start, citation.end)
 

@@ -22,7 +22,8 @@ _OPPOSITES = {
     praised/criticised, succeeded/failed, succeed/fail, includes/excludes, included/excluded, increase/cut,
     raised/lowered, raise/lower, raises/lowers, strengthened/weakened, improved/worsened, expanded/reduced,
     expand/reduce, cheaper/dearer, free/paid, new/old, many/few, majority/minority, men/women, young/old,
-    guilty/innocent, safe/dangerous, because of/despite, can/cannot, only/not only, at least/at most, more than/less than, remain/leave, remains/leaves, stay/leave,
+    guilty/innocent, safe/dangerous, because of/despite, can/cannot, only/not only, at least/at most, more
+    than/less than, remain/leave, remains/leaves, stay/leave,
     stays/leaves, stayed/left, joined/left, join/leave, present/absent, win/defeat, victory/defeat, profit/loss,
     profits/losses, surplus/deficit, success/failure, morning/evening, summer/winter, north/south, east/west,
     richer/poorer, warmer/colder, faster/slower, stronger/weaker, easier/harder, positive/negative,

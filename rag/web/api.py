@@ -87,9 +87,7 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
             raise Refused(404, "There is no such quotation; the article may have been changed or removed.") from None
         except LLMError:
             _log.warning("A quotation could not be translated", exc_info=True)  # without what it says of the prompt
-            translation = ""
-        if not translation:
-            raise Refused(502, "The language model gave no translation; try again.")
+            raise Refused(502, "The language model gave no translation; try again.") from None
         told = {"translation": translation, "model": model, "language": sent.language}
         return JSONResponse(told, headers=_NO_STORE)
 
