@@ -106,7 +106,7 @@ def fit_to_stand(text: str) -> bool:
     return (
         len(text) <= _LONGEST
         and len(words(text)) >= _SHORTEST
-        and not text.rstrip().endswith((":", "?"))
+        and not text.rstrip().endswith((":", "?", ",", ";", "–", "—"))  # a question, or cut off
         and not _FOREIGN.search(text)
         and not addresses_a_model(text)
     )
