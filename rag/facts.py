@@ -11,10 +11,13 @@ import re
 from dataclasses import dataclass
 from itertools import combinations
 
+from rapidfuzz import fuzz
+
 from rag.days import Day, day_spans, days, near, seasons, weekdays
 from rag.mentions import MARKED, has, is_capital, name_forms, named, speakers
 from rag.quantities import Number, durations, numbers, ordinals, periods
 from rag.records import Article
+from rag.sentences import sentences
 from rag.terms import content_words, fold, words
 
 
@@ -41,7 +44,7 @@ class Facts:
     names_beside: int = 0  # only in the passage or the headline
     speaker: int = 0  # 1: the quotation has another one
     negated: int = 0  # one of them is negated, the other is not
-    strange: int = 0  # 1: in one language, and no word in common
+    strange: int = 0  # 1: in one language, and no word in common, or those of a sentence beside the quotation
 
     @property
     def wrong(self) -> bool:
@@ -60,7 +63,9 @@ def compare(text: str, language: str, evidence: Evidence) -> Facts:
         names=names,
         names_beside=names_beside,
         speaker=int(_other_speaker(text, language, evidence)),
-        strange=int(language == evidence.article.language and not _shared(text, evidence)),
+        strange=int(
+            language == evidence.article.language and (not _shared(text, evidence) or _stands_beside(text, evidence))
+        ),
         negated=int(negations(text, language) % 2 != negations(evidence.quote, evidence.article.language) % 2),
     )
 
@@ -75,6 +80,18 @@ def _shared(text: str, evidence: Evidence) -> bool:
         for each in (text, f"{evidence.quote} {evidence.context}")
     )
     return not said.isdisjoint(told)
+
+
+_SAME, _OTHER = 85, 60  # rapidfuzz's ratio of sets of words: of one sentence, and of two
+
+
+def _stands_beside(text: str, evidence: Evidence) -> bool:
+    """Whether a statement repeats a sentence of the passage that the quotation does not hold."""
+    if fuzz.token_set_ratio(text, evidence.quote) >= _OTHER:
+        return False
+    before, _, after = evidence.context.partition(evidence.quote)
+    cut = (part[one.start : one.end] for part in (before, after) for one in sentences(part, evidence.article.language))
+    return any(fuzz.token_set_ratio(text, sentence) >= _SAME for sentence in cut)
 
 
 # Numbers and dates

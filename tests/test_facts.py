@@ -87,6 +87,13 @@ def test_a_number_beside_the_quotation_is_told_apart() -> None:
     assert found == Facts(numbers_beside=1)
 
 
+def test_a_sentence_beside_the_quotation_is_not_in_it() -> None:
+    context = "The studios respect copyright. Few of them say how their models were trained."
+    found = evidence("en", "The studios respect copyright.", context)
+    assert compare("Few of them say how their models were trained.", "en", found).strange
+    assert not compare("The studios respect copyright, they say.", "en", found).strange
+
+
 @pytest.mark.parametrize(
     ("said", "quoted"),
     [
