@@ -77,7 +77,7 @@ def test_an_answer_becomes_json_and_keeps_everything() -> None:
     plain = json.loads(json.dumps(answer.to_dict()))
     assert set(plain) == {item.name for item in dataclasses.fields(Answer)}
     assert plain["confidence"] == 0.9123
-    assert plain["statements"] == [{"text": "…", "citations": [1], "supported": True}]
+    assert plain["statements"] == [{"text": "…", "citations": [1], "supported": True, "score": 1.0}]
     cited = plain["citations"][0]
     assert TEXT[cited["start"] : cited["end"]] == cited["quote"] == "We license"
     assert cited["article"]["date"] == "2025-10-13"
