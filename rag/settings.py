@@ -95,6 +95,24 @@ class Settings:
             f"`{BUNDLED_MODEL}`",
         ),
     )
+    chroma_url: str = field(
+        default="",
+        metadata=_meta(
+            "Address of a Chroma server that holds the vectors, such as `http://127.0.0.1:8000`, for several processes.",
+            values.web_address,
+            "none; a folder of the index",
+        ),
+    )
+    chroma_headers: tuple[tuple[str, str], ...] = field(
+        default=(),
+        repr=False,
+        metadata=_meta(
+            "Headers for that server, or for a proxy before it, parted by semicolons: `Authorization: Bearer …`.",
+            values.sent_headers,
+            "none",
+            secret=True,
+        ),
+    )
     llm: str = field(
         default="",
         metadata=_meta(
@@ -123,6 +141,23 @@ class Settings:
             "in `uploads/` below the corpus.",
             values.switch,
             "`off`",
+        ),
+    )
+    add_urls: bool = field(
+        default=False,
+        metadata=_meta(
+            "Whether readers may add articles in the browser by their address, where uploads are on: `on` or `off`.",
+            values.switch,
+            "`off`",
+        ),
+    )
+    fetch_addresses: tuple[str, ...] = field(
+        default=(),
+        metadata=_meta(
+            "Addresses and networks that are not public and from which articles may be fetched all the same, parted by "
+            "commas.",
+            values.addresses,
+            "none",
         ),
     )
     embed_origins: tuple[str, ...] = field(

@@ -136,6 +136,17 @@ def addresses(value: str) -> tuple[str, ...]:
         raise ValueError("addresses or networks parted by commas, such as 127.0.0.1, 10.0.0.0/8") from None
 
 
+def sent_headers(value: str) -> tuple[tuple[str, str], ...]:
+    """Headers of requests that we make: `Name: value`, parted by semicolons."""
+    pairs = [tuple(part.strip() for part in item.split(":", 1)) for item in value.split(";") if item.strip()]
+    if not pairs or not all(
+        len(pair) == 2 and re.fullmatch(r"[A-Za-z0-9-]+", pair[0]) and re.fullmatch(r"[\x20-\x7e]+", pair[1])
+        for pair in pairs
+    ):
+        raise ValueError("headers such as Authorization: Bearer abc, parted by semicolons")
+    return tuple((name, content) for name, content in pairs)
+
+
 def number(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", value):
         raise ValueError("a whole number; 0 for no limit")
