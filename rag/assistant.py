@@ -19,23 +19,24 @@ from rag import answer as answers
 from rag import feedback as verdicts
 from rag import groups as readership
 from rag import settings as settings_module
-from rag.check import Checker
 from rag.clock import Clock
-from rag.errors import CorpusError, SettingsError
+from rag.errors import CorpusError, LLMError, SettingsError
 from rag.feedback import Feedback
+from rag.followup import standalone
 from rag.ingest import ingest
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
-from rag.rerank import LazyReranker, Relevance
+from rag.rerank import LazyReranker
 from rag.retrieve import Candidate, Filter, Question, checked_filter, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import is_whole, question_language
-from rag.written import connected, standalone, translate, write
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
     from llama_index.core.query_engine import CustomQueryEngine
     from llama_index.core.retrievers import BaseRetriever
+
+    from rag.written import Writer
 
 MAX_QUESTION = 2_000  # characters
 MAX_HISTORY = 6  # earlier turns that a follow-up question may refer to
@@ -68,15 +69,18 @@ class Assistant:
         self._stores = Stores(self.path, settings.embed_model)
         self.rerank_model = settings.rerank_model
         self._cross_encoder = LazyReranker(settings.rerank_model)
-        self._writer = connected(
-            llm,
-            kind=settings.llm,
-            url=settings.llm_url,
-            model=settings.llm_model,
-            key=settings.llm_key,
-            seconds=settings.llm_timeout,
-        )
-        self._checker = Checker()
+        self._writer: Writer | None = None
+        if llm is not None or settings.llm:
+            from rag.written import Writer  # whose rules take a while to compile
+
+            self._writer = Writer(
+                llm,
+                kind=settings.llm,
+                url=settings.llm_url,
+                model=settings.llm_model,
+                key=settings.llm_key,
+                seconds=settings.llm_timeout,
+            )
         self.groups: frozenset[str] | None = None  # of the reader whose view this is
         self._whole: Assistant | None = None
 
@@ -159,16 +163,16 @@ class Assistant:
         chosen = checked_filter(languages, sources, since, until)
         clock = Clock()
         writer = self._writer if written else None
-        full = standalone(
-            writer, question, [(earlier[:MAX_QUESTION], told) for earlier, told in history[-MAX_HISTORY:]]
-        )
+        recent = [(earlier[:MAX_QUESTION], told) for earlier, told in history[-MAX_HISTORY:]]
+        full = writer.standalone(question, recent) if writer else standalone(question, recent)
         full = full if len(full) <= MAX_QUESTION else question
         with self._reading() as opened:
             understood = understand(full, opened[1])
             clock.lap("understand")
             candidates = _candidates(understood, chosen, _READ, opened, clock)
         yield Event("hits", answers.nearest(candidates))
-        relevance = self._relevance(understood, candidates)
+        reranker = self._cross_encoder.opened()
+        relevance = reranker.scores(understood.text, [it.stored.passage for it in candidates]) if reranker else None
         clock.lap("rerank")
         with self._reading() as (catalog, index, _):
             # Whoever takes the events may have taken his time: what was removed meanwhile may not answer.
@@ -202,7 +206,7 @@ class Assistant:
                 yield Event("statement", statement, result.citations)
             yield Event("answer", replace(result, timings=clock.laps))
             return
-        for event in write(writer, self._checker, full, result):
+        for event in writer.write(full, result):
             if isinstance(event.data, Answer):
                 clock.lap("write")
                 event = replace(event, data=replace(event.data, timings={**clock.laps, **event.data.timings}))
@@ -219,7 +223,9 @@ class Assistant:
         Raises:
             LLMError: no model is connected, or it gave nothing. CitationError: there is no such quotation.
         """
-        return translate(self._writer, self.article(article_id), start, end, language)
+        if self._writer is None:
+            raise LLMError("no language model is connected, so nothing can be translated; set ON_RECORD_LLM")
+        return self._writer.translate(self.article(article_id), start, end, language)
 
     def search(
         self,
@@ -243,10 +249,13 @@ class Assistant:
             candidates = _candidates(understand(query, opened[1]), chosen, limit, opened, Clock())
         return [Hit(candidate.stored.passage, candidate.score) for candidate in candidates]
 
-    def article(self, article_id: str) -> Article | None:
-        """The article with this id, or None."""
+    def article(self, article_id: str, version: str | None = None) -> Article | None:
+        """The article with this id, or None.
+
+        With `version`, the beginning of a `text_sha256`, the article as it read then; None where that is not kept.
+        """
         with self._reading() as (catalog, _, _):
-            return catalog.article(article_id)
+            return catalog.article(article_id, version)
 
     def articles(self) -> list[Article]:
         """All articles of the archive, newest first, the undated last."""
@@ -321,24 +330,17 @@ class Assistant:
             self._refuse_view("delete_feedback")
         return verdicts.delete(self.path / verdicts.CATALOG, ids)
 
-    def _relevance(self, question: Question, candidates: Sequence[Candidate]) -> list[Relevance] | None:
-        """What the cross-encoder, loaded when first needed, says of the candidates' sentences; None where it is off."""
-        reranker = self._cross_encoder.opened()
-        if reranker is None:
-            return None
-        return reranker.scores(question.text, [candidate.stored.passage for candidate in candidates])
-
     # Keeping the index
 
-    def sync(self, progress: bool = False, rebuild: bool = False) -> SyncReport:
+    def sync(self, progress: bool = False, rebuild: bool = False, ray: str = "") -> SyncReport:
         """Bring the index in line with the corpus: add, update and remove articles.
 
-        Unchanged files cost a stat and a hash. `rebuild` makes everything but the feedback anew, also after a change
-        of the model. `progress` shows a bar on the standard error stream.
+        Unchanged files cost a stat. `rebuild` makes everything but the feedback anew, also after a change of the model.
+        `progress` shows a bar on the standard error stream. `ray`, an address or "auto", embeds on that Ray cluster.
 
         Raises:
             CorpusError: the corpus is not a folder. IndexLocked: another process is writing.
-            SettingsError: this is a view.
+            SettingsError: this is a view, or there is no Ray.
         """
         self._refuse_view("sync")
         if not self.corpus.is_dir():
@@ -347,7 +349,7 @@ class Assistant:
                 "ON_RECORD_CORPUS"
             )
         with self._stores.writing(rebuild=rebuild) as (catalog, index, embedder):
-            return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress)
+            return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress, ray=ray)
 
     def close(self) -> None:
         """Close the stores and let others write. They are opened again when they are needed. Nothing on a view."""

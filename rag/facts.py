@@ -14,11 +14,11 @@ from itertools import combinations
 from rapidfuzz import fuzz
 
 from rag.days import Day, day_spans, days, near, seasons, weekdays
-from rag.mentions import MARKED, has, is_capital, name_forms, named, speakers
+from rag.mentions import MARKED, has, known_forms, named, speakers
 from rag.quantities import Number, durations, numbers, ordinals, periods
 from rag.records import Article
 from rag.sentences import sentences
-from rag.terms import content_words, fold, words
+from rag.terms import capitalised, content_words, fold, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Evidence:
     quote: str
     context: str
     article: Article
+
+    @property
+    def beside(self) -> str:
+        """What stands around the quotation: the passage and the headline."""
+        return f"{self.context} {self.article.title}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def _numbers(text: str, language: str, evidence: Evidence) -> tuple[int, int]:
     dated |= (
         {float(day.day) for day in near(article.date, weekdays(evidence.quote)) if day.day} if article.date else set()
     )
-    around = _values(numbers(f"{evidence.context} {article.title}", article.language))
+    around = _values(numbers(evidence.beside, article.language))
     lost = beside = 0
     shares = [value for value in quoted if 0 < value < 1]
     parts = [
@@ -227,7 +232,7 @@ def _worked_out(number: Number, values: set[float]) -> bool:
 def _dates(text: str, evidence: Evidence) -> int:
     article = evidence.article
     own = [Day(article.date.day, article.date.month, article.date.year)] if article.date else []
-    passage = f"{evidence.context} {article.title}"
+    passage = evidence.beside
     quoted, named = days(evidence.quote), weekdays(evidence.quote)
     told_days = [*(quoted or days(passage))]
     meant = [*near(article.date, named or weekdays(passage))] if article.date else []
@@ -322,16 +327,14 @@ _HOME = {
 def _names(text: str, language: str, evidence: Evidence) -> tuple[int, int]:
     """How many names of a statement stand nowhere, and how many only beside the quotation."""
     article = evidence.article
-    quoted = name_forms(evidence.quote)
-    told = name_forms(" ".join(filter(None, (article.source, article.author)))) | _HOME.get(
-        article.language or "", frozenset()
-    )
-    around = name_forms(f"{evidence.context} {article.title}")
+    quoted = known_forms(evidence.quote)
+    told = _outlet(article) | _HOME.get(article.language or "", frozenset())
+    around = known_forms(evidence.beside)
     lost = beside = 0
     if language == article.language:  # titles and brands in quotation marks
         for mark in MARKED.finditer(text):
             lost += any(
-                not has(fold(word.text), quoted | told | around) for word in words(mark[1]) if is_capital(word.text)
+                not has(fold(word.text), quoted | told | around) for word in words(mark[1]) if capitalised(word.text)
             )
     for name in named(text, language):
         forms = [fold(word.text) for word in name]
@@ -350,16 +353,20 @@ def _names(text: str, language: str, evidence: Evidence) -> tuple[int, int]:
     return lost, beside
 
 
+def _outlet(article: Article) -> frozenset[str]:
+    """The forms of the names that stand over an article: who wrote it, and for whom."""
+    return known_forms(" ".join(filter(None, (article.source, article.author))))
+
+
 def _other_speaker(text: str, language: str, evidence: Evidence) -> bool:
     """Whether a statement names a speaker who is not in the quotation, though that names one, or stands nowhere."""
     article = evidence.article
-    said = speakers(text, language)
-    outlet = name_forms(" ".join(filter(None, (article.source, article.author))))
-    said = frozenset(name for name in said if not has(name, outlet))
+    outlet = _outlet(article)
+    said = frozenset(name for name in speakers(text, language) if not has(name, outlet))
     quoted = speakers(evidence.quote, article.language)
     if quoted and said:
         return not any(has(name, quoted) for name in said)
-    known = name_forms(f"{evidence.quote} {evidence.context} {article.title}")
+    known = known_forms(f"{evidence.quote} {evidence.beside}")
     return any(not has(name, known) for name in said)
 
 

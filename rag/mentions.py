@@ -9,7 +9,7 @@ from rapidfuzz import fuzz
 
 from rag.places import countries, same_place
 from rag.quantities import numbers
-from rag.terms import FUNCTION_WORDS, Word, fold, words
+from rag.terms import FUNCTION_WORDS, Word, capitalised, fold, words
 
 _TITLES = frozenset(
     """mr mrs ms dr prof sir lord lady judge mayor president minister chancellor senator governor chairman chairwoman
@@ -30,7 +30,7 @@ _TITLES = frozenset(
 
 
 @lru_cache(maxsize=2048)
-def name_forms(text: str) -> frozenset[str]:
+def known_forms(text: str) -> frozenset[str]:
     """The folded words of a text, parts of hyphenated ones too, and its initials."""
     listed = words(text)
     found = {fold(word.text) for word in listed}
@@ -68,7 +68,7 @@ def named(text: str, language: str) -> tuple[tuple[Word, ...], ...]:
     listed = words(text)
     runs: list[list[Word]] = []
     for at, word in enumerate(listed):
-        if not is_capital(word.text) or fold(word.text) in _function_words():
+        if not capitalised(word.text) or fold(word.text) in _function_words():
             continue
         joined = (
             bool(runs)
@@ -133,10 +133,6 @@ _MEASURES = frozenset(
 )
 
 
-def is_capital(word: str) -> bool:
-    return word[0].isupper() or (len(word) > 1 and word[1:] != word[1:].lower())
-
-
 @cache
 def _function_words() -> frozenset[str]:
     return frozenset().union(*({fold(word) for word in listed} for listed in FUNCTION_WORDS.values()))
@@ -192,7 +188,7 @@ def speakers(text: str, language: str | None) -> frozenset[str]:
     found = set()
     for pattern in _SPEAKERS:
         for match in pattern.finditer(text):
-            run = [word.text for word in words(match["name"]) if is_capital(word.text)]
+            run = [word.text for word in words(match["name"]) if capitalised(word.text)]
             listed = [word for word in run if fold(word) not in _function_words()]
             before = [*words(text[: match.start("name")])][-1:]
             led = [fold(word) for word in (*(word.text for word in before), *run) if fold(word) in _GERMAN_ARTICLES]

@@ -37,9 +37,8 @@ _FIXED = {
     word: value
     for value, listed in {
         1.5: "anderthalb eineinhalb anderhalf anderhalve",
-        2: "both twice double doubled pair couple beide beiden tweemaal dubbel verdubbel allebei tweetal zweimal "
-        "doppelt doppelte verdoppelt duo",
-        3: "trio driemaal drietal dreimal triple tripled verdreifacht verdrievoudigd thrice",
+        2: "both twice pair couple beide beiden tweemaal dubbel allebei tweetal zweimal duo",
+        3: "trio driemaal drietal dreimal thrice",
         4: "viertal viermal",
         10: "tiental tientallen tens zehner",
         12: "dozen dozijn dutzend noon midday dozens dutzende dutzenden",
@@ -78,7 +77,6 @@ _SCALES = {
     "milliard": 1e9, "milliarde": 1e9, "milliarden": 1e9, "miljard": 1e9, "mrd": 1e9, "mld": 1e9, "bn": 1e9,
     "biljoen": 1e12, "billionen": 1e12, "trillion": 1e12,
 }  # fmt: skip
-_BILLION = {"en": 1e9, "de": 1e12}
 _FRACTIONS = {
     "half": 0.5, "halve": 0.5, "helft": 0.5, "hälfte": 0.5, "halb": 0.5, "halbe": 0.5, "halben": 0.5, "halves": 0.5,
     "third": 1 / 3, "thirds": 1 / 3, "drittel": 1 / 3, "derde": 1 / 3, "quarter": 0.25, "quarters": 0.25, "kwart": 0.25,
@@ -187,7 +185,7 @@ def _is_part(text: str, token: re.Match[str]) -> bool:
     )
 
 
-ORDINAL = {word: value for listed in _ORDINALS.values() for value, word in enumerate(listed.split(), 2)} | {
+_ORDINAL = {word: value for listed in _ORDINALS.values() for value, word in enumerate(listed.split(), 2)} | {
     "first": 1,
     "eerste": 1,
     "erste": 1,
@@ -211,7 +209,7 @@ def ordinals(text: str) -> frozenset[int]:
     for match in re.finditer(r"[^\W\d_]+", text):
         word = match[0].casefold()
         for form in (word, word[:-1] if word[-1] in "nrsm" else word):
-            if value := ORDINAL.get(form):
+            if value := _ORDINAL.get(form):
                 parts = form in ("first", "eerste", "erste", "second") or (form in _PART and _is_part(text, match))
                 if not parts or _PERIOD.match(text[match.end() :]):
                     found.add(value)
@@ -263,9 +261,9 @@ def _scaled(
         gap = text[tokens[last].end() : tokens[last + 1].start()]
         if gap not in ("", " ", "-", "\u00a0", "\u202f"):
             break
-        scale = _SCALES.get(following) or (_BILLION.get(language or "en", 1e9) if following == "billion" else None)
-        if following == "billion" and language == "nl":
-            scale = 1e9
+        scale = _SCALES.get(following)
+        if following == "billion":
+            scale = 1e12 if language == "de" else 1e9
         if following == "m" and gap == " ":
             scale = None
         if following == "ton" and language == "nl":
@@ -336,14 +334,17 @@ _ALONE = re.compile(
 def durations(text: str, language: str | None) -> frozenset[float]:
     """The spans of time of a text, in hours."""
     found = {
-        value * _HOURS[unit.group().strip(" -").casefold()]
+        value * hours
         for number in numbers(text, language)
-        if (unit := _UNIT.match(text, number.end))
+        # Without regard to case a pattern also takes "mınute", which is none of the words.
+        if (unit := _UNIT.match(text, number.end)) and (hours := _HOURS.get(unit.group().strip(" -").casefold()))
         for value in number.values
     }
     for match in _ALONE.finditer(text):
         named = (match["unit"] or match["unit2"]).casefold()
-        hours = _HOURS[next(name for name in _HOURS if named.startswith(name))]
+        hours = next((_HOURS[name] for name in _HOURS if named.startswith(name)), 0.0)
+        if not hours:
+            continue
         part = 0.75 if match["joined"] and match["joined"].casefold().startswith("drei") else 0.5
         halved = match["joined"] or "hal" in match["n"].casefold()
         found.add(hours * (part if halved else 1.5 if match["more"] else 1))

@@ -19,7 +19,7 @@ import numpy as np
 
 from rag.errors import RerankerError
 from rag.records import Passage
-from rag.wordpieces import BOS, EOS, WordPieces, model_path
+from rag.wordpieces import BOS, EOS, WordPieces, bundled
 
 BUNDLED, OFF = "bundled", "off"
 _MODEL = Path(__file__).with_name("reader-int8.onnx")
@@ -59,8 +59,8 @@ def open_reranker(name: str) -> Reranker | None:
         return None
     if name != BUNDLED:
         return HubCrossEncoder(name)
-    path = model_path()
-    return SentenceRanker(WordPieces(path)) if path else None
+    pieces = bundled()
+    return SentenceRanker(pieces) if pieces else None
 
 
 class LazyReranker:

@@ -127,7 +127,8 @@ def forms(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form for form in found if form))
 
 
-def _capitalised(word: str) -> bool:
+def capitalised(word: str) -> bool:
+    """Whether a word is written like a name: with a capital, first or inside it."""
     return word[0].isupper() or (len(word) > 1 and word[1:] != word[1:].lower())
 
 
@@ -144,7 +145,7 @@ def text_forms(text: str) -> frozenset[str]:
     previous: Word | None = None
     for word in words(text):
         found.update(forms(word.text))
-        if previous and _adjacent(text, previous, word) and _capitalised(word.text) and _capitalised(previous.text):
+        if previous and _adjacent(text, previous, word) and capitalised(word.text) and capitalised(previous.text):
             found.add(fold(previous.text) + fold(word.text))
         previous = word
     return frozenset(found)
@@ -155,7 +156,7 @@ def name_forms(text: str) -> frozenset[str]:
     found: set[str] = set()
     previous: Word | None = None
     for word in words(text):
-        if _capitalised(word.text) and len(word.text) > 2:
+        if capitalised(word.text) and len(word.text) > 2:
             inside = previous is not None and re.fullmatch(r"[\s,;(\-–‑]+", text[previous.end : word.start])
             if inside:
                 found.update(forms(word.text))
@@ -175,7 +176,7 @@ def names(question: str, language: str | None) -> tuple[Name, ...]:
         if word.text[0].isdigit():
             runs.append([word])
             continue
-        if not _capitalised(word.text) or fold(word.text) in _ANY_FUNCTION_WORD:
+        if not capitalised(word.text) or fold(word.text) in _ANY_FUNCTION_WORD:
             continue
         joins = bool(runs) and runs[-1][-1] is listed[position - 1] and _adjacent(question, listed[position - 1], word)
         if position and joins and not runs[-1][-1].text[0].isdigit() and not _POSSESSIVE.search(runs[-1][-1].text):

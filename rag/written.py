@@ -26,69 +26,73 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def connected(llm: LLM | None, *, kind: str, url: str, model: str, key: str, seconds: float) -> LazyModel | None:
-    """The model that writes: `llm`, else the one of this kind, if any. Raises as `LazyModel`."""
-    if llm is not None:
-        return LazyModel(llm=llm, seconds=seconds)
-    return LazyModel(kind, url=url, model=model, key=key, seconds=seconds) if kind else None
+class Writer:
+    """A language model, loaded when it is first needed, and the check of what it writes. Safe for several threads.
 
-
-def standalone(writer: LazyModel | None, question: str, history: Sequence[tuple[str, str]]) -> str:
-    """The question with what a follow-up leaves out: as the model says, or by `followup.standalone` where there is no
-    model, or none that says something usable."""
-    by_rules = followup.standalone(question, history)
-    if writer is None or not history:
-        return by_rules
-    try:
-        return prose.rewritten(writer.opened(), question, history) or by_rules
-    except LLMError:  # whose message may quote what the server says, and so the question
-        _log.warning("The question could not be rewritten", exc_info=True)
-        return by_rules
-
-
-def write(writer: LazyModel, checker: Checker, question: str, quoted: Answer) -> Iterator[Event]:
-    """The steps of a written answer over the quotations of `quoted`: each statement that stands, then the answer.
-
-    `question` stands alone; the language is that of `quoted`. Of the time that it took, `check` (ms) is what the check
-    needed.
+    `llm`, any language model of llama-index, else the one of this `kind` is `model`. Raises as `LazyModel`.
     """
-    kept: list[Statement] = []
-    struck: list[Statement] = []
-    told: set[str] = set()
-    why, spent = "", 0.0
-    try:
-        for draft in prose.drafts(writer.opened(), question, quoted.citations, quoted.language):
-            if fold(draft.text) in told:
-                continue
-            told.add(fold(draft.text))
-            began = time.perf_counter()
-            statement = checker.judged(draft.text, draft.numbers, quoted.citations, quoted.language)
-            spent += time.perf_counter() - began
-            if statement.supported:
-                kept.append(statement)
+
+    def __init__(self, llm: LLM | None = None, *, kind: str, url: str, model: str, key: str, seconds: float) -> None:
+        self.model = LazyModel(kind, url=url, model=model, key=key, seconds=seconds, llm=llm)
+        self._checker = Checker()
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def standalone(self, question: str, history: Sequence[tuple[str, str]]) -> str:
+        """The question with what a follow-up leaves out: as the model says, or by `followup.standalone` where it says
+        nothing usable."""
+        by_rules = followup.standalone(question, history)
+        if not history:
+            return by_rules
+        try:
+            return prose.rewritten(self.model.opened(), question, history) or by_rules
+        except LLMError:  # whose message may quote what the server says, and so the question
+            _log.warning("The question could not be rewritten", exc_info=True)
+            return by_rules
+
+    def write(self, question: str, quoted: Answer) -> Iterator[Event]:
+        """The steps of a written answer over the quotations of `quoted`: each statement that stands, then the answer.
+
+        `question` stands alone; the language is that of `quoted`. Of the time that it took, `check` (ms) is what the
+        check needed.
+        """
+        kept: list[Statement] = []
+        struck: list[Statement] = []
+        told: set[str] = set()
+        why, spent = "", 0.0
+        try:
+            for draft in prose.drafts(self.model.opened(), question, quoted.citations, quoted.language):
+                if fold(draft.text) in told:
+                    continue
+                told.add(fold(draft.text))
+                began = time.perf_counter()
+                statement = self._checker.judged(draft.text, draft.numbers, quoted.citations, quoted.language)
+                spent += time.perf_counter() - began
+                if statement.supported:
+                    kept.append(statement)
+                    yield Event("statement", statement, quoted.citations)
+                else:
+                    struck.append(statement)
+        except LLMError as error:
+            _log.warning("The language model wrote no whole answer", exc_info=True)
+            why = error.why if isinstance(error, ModelFailed) else "failed"
+        if not kept:
+            for statement in quoted.statements:
                 yield Event("statement", statement, quoted.citations)
-            else:
-                struck.append(statement)
-    except LLMError as error:
-        _log.warning("The language model wrote no whole answer", exc_info=True)
-        why = error.why if isinstance(error, ModelFailed) else "failed"
-    if not kept:
-        for statement in quoted.statements:
-            yield Event("statement", statement, quoted.citations)
-    yield Event("answer", from_prose(quoted, kept, struck, why, writer.name, timings={"check": spent * 1000}))
+        yield Event("answer", from_prose(quoted, kept, struck, why, self.name, timings={"check": spent * 1000}))
 
+    def translate(self, article: Article | None, start: int, end: int, language: str) -> str:
+        """The model's translation of the quotation `[start:end]` of an article. It is never cited.
 
-def translate(writer: LazyModel | None, article: Article | None, start: int, end: int, language: str) -> str:
-    """The model's translation of the quotation `[start:end]` of an article. It is never cited.
-
-    Raises:
-        LLMError: no model is connected, or it gave nothing. CitationError: there is no such quotation.
-    """
-    if writer is None:
-        raise LLMError("no language model is connected, so nothing can be translated; set ON_RECORD_LLM")
-    if article is None or not quotable(article, start, end):
-        raise CitationError(f"there is no quotation [{start}:{end}] in this article; ask again")
-    translation = prose.translated(writer.opened(), article.text[start:end], language)
-    if not translation:
-        raise LLMError(f"{writer.name} gave no translation; try again, or connect a larger model")
-    return translation
+        Raises:
+            LLMError: it gave nothing. CitationError: there is no such quotation.
+        """
+        if article is None or not quotable(article, start, end):
+            raise CitationError(f"there is no quotation [{start}:{end}] in this article; ask again")
+        translation = prose.translated(self.model.opened(), article.text[start:end], language)
+        if not translation:
+            raise LLMError(f"{self.name} gave no translation; try again, or connect a larger model")
+        return translation

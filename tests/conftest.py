@@ -65,6 +65,17 @@ def writer(_written: tuple[Assistant, Scripted], model: Scripted) -> Assistant:
     return _written[0]
 
 
+@pytest.fixture
+def where(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments that lead to the corpus and the index that a module has as its fixture `folders`, away from any
+    `.env` and any setting of this machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ON_RECORD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ON_RECORD_HOME", str(tmp_path / "home"))
+    return ["--corpus", str(folders[0]), "--index", str(folders[1])]
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from the system's packages; without it the tests are skipped, but never in CI."""

@@ -43,16 +43,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return corpus, index
 
 
-@pytest.fixture
-def where(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The arguments that lead to the corpus and its index, away from any `.env` and any setting of this machine."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ON_RECORD_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ON_RECORD_HOME", str(tmp_path / "home"))
-    return ["--corpus", str(folders[0]), "--index", str(folders[1])]
-
-
 def test_sync_counts_and_names_what_it_skipped(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sync", *where]) == cli.FOUND
     out = capsys.readouterr().out

