@@ -18,7 +18,7 @@ from rag.errors import UnreadableFile
 KEY = "groups"
 NOBODY = ""  # the group of an article whose groups cannot be told; no reader can be in it
 
-_UNCLEAR = "it is not clear who may read the file"
+UNCLEAR = "it is not clear who may read the file"
 _EXPECTED = "expected names, such as 'groups: [legal, board]', in quotation marks where in doubt"
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 # A line "groups:" below a first line "---", as in front matter.
@@ -42,13 +42,13 @@ def declared(metadata: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     if len(keys) > 1 or keys[0].strip().casefold() != KEY:
         told = " and ".join(repr(key) for key in keys)
-        raise UnreadableFile(f"{_UNCLEAR}: its metadata has {told}; write 'groups' for who may read it, once")
+        raise UnreadableFile(f"{UNCLEAR}: its metadata has {told}; write 'groups' for who may read it, once")
     given = metadata[keys[0]]
     listed = given.split(",") if isinstance(given, str) else given
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise UnreadableFile(f"{_UNCLEAR}: its groups are {given!r}; {_EXPECTED}")
+        raise UnreadableFile(f"{UNCLEAR}: its groups are {given!r}; {_EXPECTED}")
     if any(_UNFIT.search(name) for name in listed) or not (names := folded(listed)):
-        raise UnreadableFile(f"{_UNCLEAR}: its groups are {given!r}; {_EXPECTED}")
+        raise UnreadableFile(f"{UNCLEAR}: its groups are {given!r}; {_EXPECTED}")
     return names
 
 
@@ -67,7 +67,7 @@ def refuse_unread(text: str) -> None:
     """
     if _UNREAD.match(text[:8000]):
         raise UnreadableFile(
-            f"{_UNCLEAR}: it begins like front matter with groups, which could not be read; front matter stands in "
+            f"{UNCLEAR}: it begins like front matter with groups, which could not be read; front matter stands in "
             "Markdown files between two lines '---', the first of them at the very top; for others use archive.yaml"
         )
 
@@ -80,14 +80,14 @@ def refuse_page(metadata: Mapping[str, Any]) -> None:
     """
     if any(key.strip().casefold() in (KEY, "group") for key in metadata):
         raise UnreadableFile(
-            f"{_UNCLEAR}: the page itself names groups, which pages cannot; name them in archive.yaml, or make the "
+            f"{UNCLEAR}: the page itself names groups, which pages cannot; name them in archive.yaml, or make the "
             "page a Markdown file with front matter"
         )
 
 
 def is_about(reason: str) -> bool:
     """Whether a file was skipped since its groups could not be told."""
-    return reason.startswith(_UNCLEAR)
+    return reason.startswith(UNCLEAR)
 
 
 # --- the catalog's table ----------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _fill(db: sqlite3.Connection) -> None:
             metadata.pop(KEY, None)
             add(db, revision, names)
             db.execute("UPDATE articles SET metadata = ? WHERE revision = ?", (json.dumps(metadata), revision))
-            db.execute("UPDATE files SET sha256 = '' WHERE path = ?", (path,))
+            db.execute("UPDATE files SET sha256 = '', mtime_ns = 0 WHERE path = ?", (path,))
 
 
 def add(db: sqlite3.Connection, revision: int, names: Iterable[str]) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tantivy
 
-from rag.catalog import UNKNOWN_LANGUAGE, StoredPassage
+from rag.catalog import UNKNOWN_LANGUAGE, Catalog, StoredPassage
+from rag.embed import Vectors
 from rag.errors import ArchiveIndexError
 from rag.records import Article
 from rag.terms import name_forms, text_forms
@@ -40,6 +42,8 @@ _STEMMED = {
 }
 _PLAIN = "plain"
 _TELLING = 10  # passages in a language from which a word that none of them holds tells something
+BATCH = 256  # passages indexed at once
+STORES = ("chroma", "tantivy")  # the two indexes, and the folders that hold them
 _PREFIX = "passages-"  # of the names of the collections
 # How far down its ranking Chroma is asked for what a reader may see, and by what factor further each time. With 100,000
 # passages 50 of them take it 7 ms.
@@ -76,6 +80,17 @@ def _schema() -> tantivy.Schema:
     for name in ("forms", "names"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
     return builder.build()
+
+
+def settle(catalog: Catalog, index: Index) -> None:
+    """Bring the indexes in line with the catalog."""
+    added, removed = catalog.pending()
+    index.remove(removed)
+    catalog.settle((), (passage_id for passage_id, _ in removed))
+    for start in range(0, len(added), BATCH):
+        ids = added[start : start + BATCH]
+        index.add(catalog.passages(ids))
+        catalog.settle(ids, ())
 
 
 class Index:
@@ -123,10 +138,32 @@ class Index:
         self._stores.clear()
 
     @staticmethod
-    def destroy(path: Path) -> None:
-        """Remove the files of both indexes below `path`, for making them again. Not while they are open."""
-        for name in ("chroma", "tantivy"):
+    def destroy(path: Path, stores: Collection[str] = STORES) -> None:
+        """Remove the files of these indexes below `path`, for making them again. Not while they are open."""
+        for name in stores:
             shutil.rmtree(path / name, ignore_errors=True)
+
+    def damaged(self, expected: int, samples: Mapping[str, Vectors]) -> dict[str, str]:
+        """What is wrong with either index, by its name in `STORES`; empty where nothing is.
+
+        `expected` is how many passages each should hold, `samples` one of their vectors (dim,) in each language.
+        """
+        wrong = {}
+        try:
+            if (held := self.vectors_held()) != expected:
+                wrong["chroma"] = f"it holds {held} vectors of {expected}"
+            for language, vector in samples.items():
+                if language not in self._collections or not self._finds(language, vector):
+                    wrong["chroma"] = f"it finds nothing in the language {language}"
+        except Exception as error:  # whatever the library raises on damaged files
+            wrong["chroma"] = f"{type(error).__name__}: {str(error)[:100]}"
+        if (held := self.words_held()) != expected:
+            wrong["tantivy"] = f"it holds {held} texts of {expected}"
+        return wrong
+
+    def _finds(self, language: str, vector: Vectors) -> bool:
+        found = self._collections[language].query(vector.tolist(), n_results=1, include=["embeddings"])
+        return bool(found["ids"][0]) and np.asarray(found["embeddings"]).size > 0
 
     def vectors_held(self) -> int:
         """How many vectors Chroma holds, in all languages."""
@@ -138,11 +175,17 @@ class Index:
 
     # Writing
 
-    def add(self, items: Sequence[StoredPassage]) -> None:
-        """Index these passages; one that is there already is replaced."""
+    def add(self, items: Sequence[StoredPassage], stores: Collection[str] = STORES) -> None:
+        """Index these passages, in one index or both; one that is there already is replaced."""
+        self.remove(((item.id, _language(item)) for item in items), stores)
+        if "chroma" in stores:
+            self._add_vectors(items)
+        if "tantivy" in stores:
+            self._add_words(items)
+
+    def _add_vectors(self, items: Sequence[StoredPassage]) -> None:
         from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
-        self.remove((item.id, _language(item)) for item in items)
         by_language: dict[str, list[StoredPassage]] = {}
         for item in items:
             by_language.setdefault(_language(item), []).append(item)
@@ -159,6 +202,8 @@ class Index:
                 node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=article.id)
                 nodes.append(node)
             self._store(language, create=True).add(nodes)
+
+    def _add_words(self, items: Sequence[StoredPassage]) -> None:
         writer = self._words.writer(heap_size=64_000_000, num_threads=1)
         for item in items:
             text = f"{item.passage.context}\n{item.passage.text}"
@@ -176,16 +221,18 @@ class Index:
         writer.wait_merging_threads()
         self._reload()
 
-    def remove(self, items: Iterable[tuple[str, str]]) -> None:
-        """Take passages, given as (id, language), out of both indexes; unknown ones are passed over."""
+    def remove(self, items: Iterable[tuple[str, str]], stores: Collection[str] = STORES) -> None:
+        """Take passages, given as (id, language), out of one index or both; unknown ones are passed over."""
         by_language: dict[str, list[str]] = {}
         for passage_id, language in items:
             by_language.setdefault(language, []).append(passage_id)
         if not by_language:
             return
         for language, ids in by_language.items():
-            if language in self._collections:
+            if "chroma" in stores and language in self._collections:
                 self._collections[language].delete(ids=ids)
+        if "tantivy" not in stores:
+            return
         writer = self._words.writer(heap_size=16_000_000, num_threads=1)
         for ids in by_language.values():
             for passage_id in ids:

@@ -1,204 +1,259 @@
 """Files to articles, passages and vectors: what a sync does.
 
-A file is read again only when its bytes change, or when lines of it turn out to be repeated all over the archive, which
-is how furniture gives itself away. The outcome does not depend on the order in which the files came.
+A file is read again only when it changed, or when lines of it turn out to be repeated all over the archive, which is
+how furniture gives itself away. The outcome does not depend on the order in which the files came. A file counts as done
+once all its articles are in the catalog, so that a sync goes on where another was cut off.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rag import corpus, folder
-from rag.catalog import Catalog, FileRecord, StoredPassage
+from rag.catalog import Catalog
 from rag.embed import Embedder
 from rag.errors import UnreadableFile
-from rag.index import Index
-from rag.records import Article, Extract, Passage, SyncReport
-from rag.split import passages
-from rag.terms import leans
+from rag.index import BATCH, Index, settle
+from rag.records import Extract, SyncReport
+from rag.syncstate import FileRecord, PartRecord, SyncState, digest, hashed
+from rag.vectors import Draft, TextVectors, draft
 
-_REPEATED_IN = 3  # articles that share a line before it counts as repeated
-_LONG = 100  # characters: a line that long is a paragraph and tells a story from another
-_BATCH = 256  # passages handed to the indexes at once
+_HELD = 50_000_000  # characters of extracts kept in memory between reading and cleaning; what is beyond is read twice
+# A file read so shortly after it changed may change again within the tick of its clock, at the same size.
+_FRESH = 2.0  # seconds
 
 
-def ingest(root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, progress: bool = False) -> SyncReport:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An article in a file, or the reason why it is none. `extract` is None also where it was not kept in memory."""
+
+    place: str
+    sha256: str = ""
+    characters: int = 0
+    extract: Extract | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What becomes of a part: an article to be stored (None where it reads as before), or the reason why it is none."""
+
+    part: _Part
+    file: str
+    repeated: str
+    draft: Draft | None = None
+    reason: str | None = None
+
+
+def ingest(
+    root: Path, *, catalog: Catalog, index: Index, embedder: Embedder, progress: bool = False, ray: str = ""
+) -> SyncReport:
     """Bring the catalog and the indexes in line with the files below `root`."""
-    added = updated = unchanged = 0
-    known = catalog.files()
-    files = {path.relative_to(root).as_posix(): path for path in corpus.files(root)}
-    gone = [path for path in known if path not in files]
-    with catalog.transaction():
-        removed = sum([catalog.remove_file(path) for path in gone])
-    if removed:  # or what is gone would take the places of what could answer, until the sync is over
-        settle(catalog, index)
+    return _Sync(root, catalog, index, embedder, progress).run(ray)
 
-    said = folder.defaults(root)
-    records: dict[str, FileRecord] = {}
-    extracts: dict[str, Extract] = {}
-    lines = {path: found for path, found in catalog.lines().items() if path not in gone}
-    with _bar(files, "reading", progress) as reading:
-        for path in reading:
-            own = folder.holds_for(path, said)
+
+class _Sync:
+    """One sync under way."""
+
+    def __init__(self, root: Path, catalog: Catalog, index: Index, embedder: Embedder, progress: bool) -> None:
+        self.root, self.catalog, self.index, self.embedder, self.progress = root, catalog, index, embedder, progress
+        self.state = SyncState(catalog.database, catalog.dim)
+        self.said = folder.defaults(root)
+        self.files = {path.relative_to(root).as_posix(): path for path in corpus.files(root)}
+        self.added = self.updated = self.removed = 0
+
+    def run(self, ray: str) -> SyncReport:
+        known = self.state.files()
+        changed = self._changed(known)
+        for path in sorted((known.keys() | self.state.files_of_parts()) - self.files.keys()):
+            self._remove(path, self.state.parts(path), spare=bool(changed))
+        if self.removed:  # or what is gone would take the places of what could answer, until the sync is over
+            settle(self.catalog, self.index)
+        parts = self._read(changed)
+        for path in sorted(self.state.stale() & self.files.keys() - parts.keys()):
+            parts[path] = [_Part(place, old.sha256) for place, old in self.state.parts(path).items()]
+        self._make(parts, changed, ray)
+        settle(self.catalog, self.index)
+        self.state.forget_spared()
+        unchanged = self.catalog.count() - self.added - self.updated
+        return SyncReport(self.added, self.updated, self.removed, unchanged, tuple(self.catalog.skipped()))
+
+    # Which files
+
+    def _changed(self, known: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
+        """The files that are new or whose bytes have changed: what is to be noted of each when it is done."""
+        changed: dict[str, FileRecord] = {}
+        touched: dict[str, FileRecord] = {}
+        for path, place in self.files.items():
+            own = folder.holds_for(path, self.said)
+            said = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()[:16] if own else ""
+            before = known.get(path)
             try:
-                records[path] = record = _record(files[path], own)
+                status = place.stat()
+                if before and (before.size, before.mtime_ns, before.said) == (status.st_size, status.st_mtime_ns, said):
+                    continue
+                fresh = abs(time.time() - status.st_mtime) < _FRESH
+                with place.open("rb") as file:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             except FileNotFoundError:
                 continue  # taken away since it was listed: the next sync removes its article
-            except OSError as error:
-                record = FileRecord("", 0, 0, f"the file cannot be read: {error.strerror or error}", "")
-                records[path] = record
-                lines.pop(path, None)
+            except OSError:
+                changed[path] = FileRecord("", 0, 0, said)
                 continue
-            if path in known and known[path].sha256 == record.sha256:
-                continue
-            try:
-                extracts[path] = _extract(files[path], own)
-                lines[path] = frozenset(_hashed(key) for key in corpus.line_keys(extracts[path]))
-            except UnreadableFile as error:
-                records[path] = FileRecord(record.sha256, record.size, record.mtime_ns, str(error), "")
-                lines.pop(path, None)
+            record = FileRecord(sha256, status.st_size, 0 if fresh else status.st_mtime_ns, said)
+            same = before and (before.sha256, before.said) == (sha256, said)
+            (touched if same else changed)[path] = record
+        with self.catalog.transaction():
+            for path, record in touched.items():
+                self.state.put_file(path, record)
+        return changed
 
-    repeated = _repeated(lines)
-    waiting: list[str] = []
-    for path, record in records.items():
-        digest = _digest(lines.get(path, frozenset()) & repeated)
-        before = known.get(path)
-        if before and before.sha256 == record.sha256 and (before.reason or before.repeated == digest):
-            unchanged += before.reason is None
-        else:
-            records[path] = FileRecord(record.sha256, record.size, record.mtime_ns, record.reason, digest)
-            waiting.append(path)
+    def _remove(self, path: str, places: Iterable[str], *, spare: bool) -> None:
+        """Take a file for one that is not done, and forget these parts of it, whose vectors may be wanted yet."""
+        with self.catalog.transaction():
+            self.state.remove_file(path)
+            for place in places:
+                if spare:
+                    self.state.spare(place)
+                self.removed += self.catalog.remove_article(place)
+                self.state.remove_part(place)
 
-    with _bar(waiting, "embedding", progress) as embedding:
-        for path in embedding:
-            record = records[path]
-            article, reason = None, record.reason
-            if reason is None:
-                try:
-                    extract = extracts.pop(path, None) or _extract(files[path], folder.holds_for(path, said))
-                    article = corpus.article(files[path], root, extract, _Repeated(lines[path] & repeated))
-                except UnreadableFile as error:
-                    reason = str(error)
-            old = catalog.article(corpus.identifier(path))
-            stored = _embedded(article, embedder) if article and article != old else []
-            with catalog.transaction():
-                catalog.put_file(
-                    path,
-                    FileRecord(record.sha256, record.size, record.mtime_ns, reason, record.repeated),
-                    lines.get(path, frozenset()),
-                )
-                if article is None:
-                    removed += catalog.remove_article(path)
-                elif article == old:
-                    unchanged += 1
-                else:
-                    catalog.put_article(article, stored)
-                    added, updated = added + (old is None), updated + (old is not None)
-            # What replaces an article should be found at once, since the old one no longer is; others can wait.
-            replaces = old is not None and article != old
-            if replaces or len(catalog.pending()[0]) >= _BATCH:
-                settle(catalog, index)
-    settle(catalog, index)
-    return SyncReport(added, updated, removed, unchanged, tuple(catalog.skipped()))
+    # Reading
 
+    def _read(self, changed: Mapping[str, FileRecord]) -> dict[str, list[_Part]]:
+        """The parts of the changed files. From here on it is known which lines are repeated all over the archive."""
+        parts: dict[str, list[_Part]] = {}
+        lines: dict[str, frozenset[int]] = {}
+        held = 0
+        with _bar(len(changed), "reading", "file", self.progress) as bar:
+            for path in changed:
+                before, parts[path] = self.state.parts(path), []
+                for part in self._parts(path):
+                    keys = corpus.line_keys(part.extract) if part.extract else ()
+                    lines[part.place] = frozenset(map(hashed, keys))
+                    old = before.pop(part.place, None)
+                    if (old and old.sha256 == part.sha256) or held + part.characters > _HELD:
+                        part = replace(part, extract=None)
+                    else:
+                        held += part.characters
+                    parts[path].append(part)
+                self._remove(path, before, spare=True)
+                bar.update()
+        self.state.note_lines(lines)
+        return parts
 
-def settle(catalog: Catalog, index: Index) -> None:
-    """Bring the indexes in line with the catalog."""
-    added, removed = catalog.pending()
-    index.remove(removed)
-    catalog.settle((), (passage_id for passage_id, _ in removed))
-    for start in range(0, len(added), _BATCH):
-        ids = added[start : start + _BATCH]
-        index.add(catalog.passages(ids))
-        catalog.settle(ids, ())
+    def _parts(self, path: str) -> Iterator[_Part]:
+        """What a file holds now, part for part."""
+        own = folder.holds_for(path, self.said)
+        try:
+            for place, found in corpus.documents(self.files[path], self.root):
+                if isinstance(found, UnreadableFile):
+                    yield _Part(place, reason=str(found))
+                    continue
+                # What the folder says of all its files holds where a file says nothing else.
+                extract = replace(found, metadata={**own, **found.metadata})
+                sha256 = hashlib.sha256(repr(extract).encode("utf-8", "backslashreplace")).hexdigest()
+                yield _Part(place, sha256, len(extract.text), extract)
+        except UnreadableFile as error:
+            yield _Part(path, reason=str(error))
 
+    # Making
 
-def _extract(path: Path, said: Mapping[str, Any]) -> Extract:
-    """What a file says, on top of what the folder says of all its files."""
-    found = corpus.extract(path)
-    return replace(found, metadata={**said, **found.metadata})
+    def _make(self, parts: Mapping[str, list[_Part]], changed: Mapping[str, FileRecord], ray: str) -> None:
+        """Make what is due, file for file, and some together where there is much."""
+        due = {path: self._due(path, found) for path, found in parts.items()}
+        wanted = [part for path, found in parts.items() for part in found if part.place in due[path]]
+        # Each text is embedded twice: in its passage, and as a sentence.
+        characters = 2 * sum(part.characters for part in wanted)
+        waiting: list[_Made] = []
+        done: list[str] = []
+        with (
+            TextVectors(self.state, self.embedder, characters, ray) as vectors,
+            _bar(len(wanted), "embedding", "article", self.progress) as bar,
+        ):
+            begun, passages, length = time.monotonic(), 0, 0
+            for path, found in parts.items():
+                for part in self._held(path, found, due[path]):
+                    waiting.append(self._made(path, part))
+                    made = waiting[-1].draft
+                    length += made.characters if made else 0
+                    passages += len(made.passages) if made else 0
+                    if length >= vectors.at_once:
+                        self._store(waiting, vectors)
+                        bar.update(len(waiting))
+                        bar.set_postfix_str(f"{passages / (time.monotonic() - begun):.0f} passages/s {vectors.told}")
+                        waiting, length = [], 0
+                done.append(path)
+                if not waiting:
+                    done = self._done(done, changed)
+            self._store(waiting, vectors)
+            bar.update(len(waiting))
+        self._done(done, changed)
 
+    def _due(self, path: str, parts: Iterable[_Part]) -> frozenset[str]:
+        """The places of the parts of which something is to be made anew."""
+        before = self.state.parts(path)
 
-def _record(path: Path, said: Mapping[str, Any]) -> FileRecord:
-    status = path.stat()
-    with path.open("rb") as file:
-        hashed = hashlib.file_digest(file, "sha256")
-    if said:
-        hashed.update(repr(sorted(said.items())).encode())
-    digest = hashed.hexdigest()
-    return FileRecord(digest, status.st_size, status.st_mtime_ns, None, "")
+        def is_due(part: _Part) -> bool:
+            old = before.get(part.place)
+            if old is None or old.stale or old.reason != part.reason:
+                return True
+            return part.reason is None and old.sha256 != part.sha256
 
+        return frozenset(part.place for part in parts if is_due(part))
 
-def _embedded(article: Article, embedder: Embedder) -> list[StoredPassage]:
-    """The passages of an article with their vectors: of the passage in its context, then of each sentence."""
-    found = passages(article)
-    texts: list[str] = []
-    for passage in found:
-        texts.append(f"{passage.context}\n{passage.text}" if passage.context else passage.text)
-        texts += _sentence_texts(passage)
-    vectors = embedder.embed_passages(texts)
-    stored, at = [], 0
-    for passage in found:
-        end = at + 1 + len(passage.sentences)
-        # The id changes with whatever is indexed, so that an index can never hold an old text under it.
-        told = "\0".join((article.title, str(article.date), str(article.language), texts[at]))
-        digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-        stored.append(StoredPassage(f"{article.id}:{passage.start}:{digest}", passage, vectors[at:end]))
-        at = end
-    return stored
+    def _held(self, path: str, parts: Iterable[_Part], due: frozenset[str]) -> Iterator[_Part]:
+        """The parts that are due, with their extracts: the file is read again where those were not kept."""
+        wanted = [part for part in parts if part.place in due]
+        if all(part.extract or part.reason for part in wanted):
+            return iter(wanted)
+        return (part for part in self._parts(path) if part.place in due)
 
+    def _made(self, path: str, part: _Part) -> _Made:
+        lines = self.state.repeated_in(part.place)
+        repeated = digest(lines)
+        if part.extract is None:
+            return _Made(part, path, repeated, reason=part.reason)
+        try:
+            article = corpus.article(part.place, part.extract, _Repeated(lines))
+        except UnreadableFile as error:
+            return _Made(part, path, repeated, reason=str(error))
+        same = article == self.catalog.article(article.id)
+        return _Made(part, path, repeated, draft=None if same else draft(article))
 
-def _sentence_texts(passage: Passage) -> Iterator[str]:
-    """What is embedded of each sentence: one that leans on the sentence before is read together with it."""
-    article = passage.article
-    for at, sentence in enumerate(passage.sentences):
-        before = passage.sentences[at - 1] if at else None
-        joined = (
-            before is not None
-            and before.paragraph == sentence.paragraph
-            and leans(article.text[sentence.start : sentence.end])
-        )
-        yield article.text[before.start if joined and before else sentence.start : sentence.end]
+    def _store(self, waiting: list[_Made], vectors: TextVectors) -> None:
+        """Write what was made: each article as a whole or not at all."""
+        stored = iter(vectors.stored([made.draft for made in waiting if made.draft]))
+        replaced = False
+        for made in waiting:
+            place = made.part.place
+            record = PartRecord(made.file, made.part.sha256, made.reason, made.repeated)
+            with self.catalog.transaction():
+                self.state.put_part(place, record)
+                if made.reason is not None:
+                    self.removed += self.catalog.remove_article(place)
+                elif made.draft:
+                    old = self.catalog.article(made.draft.article.id)
+                    self.catalog.put_article(made.draft.article, next(stored))
+                    self.added, self.updated = self.added + (old is None), self.updated + (old is not None)
+                    replaced = replaced or old is not None
+        # What replaces an article should be found at once, since the old one no longer is; others can wait.
+        if replaced or len(self.catalog.pending()[0]) >= BATCH:
+            settle(self.catalog, self.index)
 
-
-def _hashed(key: str) -> int:
-    """A line key as SQLite keeps it: 63 bits, the lowest telling whether the line is long."""
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 2 << 1 | (len(key) >= _LONG)
-
-
-def _repeated(lines: dict[str, frozenset[int]]) -> frozenset[int]:
-    """The lines that stand in several stories. Copies of one story, which share its paragraphs, count once."""
-    holders: dict[int, list[str]] = {}
-    for path in sorted(lines):
-        for line in lines[path]:
-            holders.setdefault(line, []).append(path)
-    paragraphs = {path: frozenset(line for line in found if line & 1) for path, found in lines.items()}
-    return frozenset(
-        line
-        for line, paths in holders.items()
-        if len(paths) >= _REPEATED_IN and _stories([paragraphs[path] - {line} for path in paths]) >= _REPEATED_IN
-    )
-
-
-def _stories(articles: Collection[frozenset[int]]) -> int:
-    """How many different stories there are among articles given as their paragraphs, counted up to the threshold."""
-    told: list[frozenset[int]] = []
-    for found in articles:
-        if not any(found and other and 2 * len(found & other) > min(len(found), len(other)) for other in told):
-            told.append(found)
-            if len(told) == _REPEATED_IN:
-                break
-    return len(told)
-
-
-def _digest(lines: frozenset[int]) -> str:
-    return hashlib.sha256(repr(sorted(lines)).encode()).hexdigest()[:16] if lines else ""
+    def _done(self, paths: list[str], changed: Mapping[str, FileRecord]) -> list[str]:
+        """Note that all articles of these files are in the catalog; gives an empty list, for the next ones."""
+        with self.catalog.transaction():
+            for path in paths:
+                if path in changed:
+                    self.state.put_file(path, changed[path])
+        return []
 
 
 class _Repeated:
@@ -208,12 +263,12 @@ class _Repeated:
         self._lines = lines
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and _hashed(key) in self._lines
+        return isinstance(key, str) and hashed(key) in self._lines
 
 
 @contextmanager
-def _bar(items: Collection[str], what: str, progress: bool) -> Iterator[Any]:
+def _bar(count: int, what: str, unit: str, progress: bool) -> Iterator[Any]:
     from tqdm import tqdm
 
-    with tqdm(items, desc=what, unit="file", disable=not progress or not items, leave=False) as bar:
+    with tqdm(total=count, desc=what, unit=unit, disable=not progress or not count, leave=False) as bar:
         yield bar

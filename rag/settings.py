@@ -98,7 +98,7 @@ class Settings:
     chroma_url: str = field(
         default="",
         metadata=_meta(
-            "Address of a Chroma server that holds the vectors, such as `http://127.0.0.1:8000`, for several processes.",
+            "Address of a Chroma server that holds the vectors, such as `http://127.0.0.1:8000`, for several machines.",
             values.web_address,
             "none; a folder of the index",
         ),

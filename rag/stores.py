@@ -2,14 +2,23 @@
 
 Whoever reads borrows them for as long as one step takes; whoever writes does so beside the readers. Only what changes
 the stores themselves (opening them for writing, building them from nothing, closing them) waits until the last reader
-has given them back, and lets nobody in meanwhile.
+has given them back, and lets nobody in meanwhile. What a crash left behind is found when they are opened, and mended
+from the catalog.
 """
 
 from __future__ import annotations
 
+import errno
+import json
+import logging
+import os
+import socket
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,10 +26,16 @@ from filelock import FileLock, Timeout
 from rag import feedback, manifest
 from rag.catalog import Catalog
 from rag.embed import Embedder, load
-from rag.errors import IndexLocked
-from rag.index import Index
+from rag.errors import ArchiveIndexError, IndexLocked
+from rag.index import BATCH, STORES, Index, settle
 
 Opened = tuple[Catalog, Index, Embedder]
+
+_LOCK, _WRITER = "lock", "writer.json"
+_PATIENCE = 5.0  # seconds to wait for another process that writes
+_LOOK = 1.0  # seconds between two looks whether another process has written
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_log = logging.getLogger(__name__)
 
 
 class Stores:
@@ -35,8 +50,10 @@ class Stores:
         self._writing = threading.RLock()  # always taken before the gate
         self._embedder: Embedder | None = None
         self._opened: Opened | None = None
-        self._writable = False  # whether they were opened while the lock was held
+        self._writable = False  # whether they were opened while the lock was held, and nothing went wrong since
         self._lock: FileLock | None = None
+        self._seen = 0  # what the catalog said of others' writing when the indexes were opened
+        self._looked = 0.0
 
     def exist(self) -> bool:
         """Whether the index was ever begun."""
@@ -49,6 +66,7 @@ class Stores:
         Raises:
             IndexMismatch, ArchiveIndexError, EmbedderError: the stores cannot be opened.
         """
+        self._follow()
         with self._gate:
             self._gate.wait_for(lambda: not self._shut)
             opened = self._open()
@@ -67,30 +85,53 @@ class Stores:
         `rebuild` throws away what is there.
 
         Raises:
-            IndexLocked: another process is writing. Otherwise as `reading`.
+            IndexLocked: another process is writing. ArchiveIndexError: also where the disk is full; nothing that was
+            written before is lost. Otherwise as `reading`.
         """
         with self._writing, ExitStack() as stack:
             building = rebuild or not self.exist()
-            self._acquire()
+            self._acquire(_PATIENCE)
             if building or not self._writable:
                 stack.enter_context(self._alone())
                 # Embedded Chroma does not see what another process wrote since it was opened.
                 self._close()
                 if rebuild:
                     self._discard()
-                self._opened = self._repaired(self._open())
+                self._open()
                 self._writable = True
                 if not building:
                     stack.close()
-            yield self._open()
+            try:
+                yield self._open()
+            except BaseException as error:
+                self._writable = False  # before anything else is written, it is looked at again
+                if _is_full(error):
+                    raise ArchiveIndexError(
+                        f"the disk that holds {self.path} is full ({error}); what was written before is safe; free some "
+                        "space and run: python -m rag sync"
+                    ) from error
+                raise
 
     def close(self) -> None:
         """Close the stores once they are given back, and let others write. They open again when they are used again."""
         with self._writing, self._alone():
             self._close()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            self._release()
+
+    def remake(self) -> int:
+        """Make both indexes again from the catalog, without embedding anything; how many passages they hold then.
+
+        Raises:
+            IndexLocked: another process is writing. Otherwise as `reading`.
+        """
+        with self._writing:
+            self._acquire(_PATIENCE)
+            with self._alone():
+                catalog, index, embedder = self._open()
+                index = self._remade(catalog, index, dict.fromkeys(STORES, "by request"))
+                self._opened, self._writable = (catalog, index, embedder), True
+                settle(catalog, index)
+                return index.vectors_held()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -105,6 +146,8 @@ class Stores:
                 self._shut = False
                 self._gate.notify_all()
 
+    # Opening
+
     def _open(self) -> Opened:
         if self._opened is None:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -112,7 +155,8 @@ class Stores:
             manifest.check(self.path, self._embedder)
             catalog = Catalog(self.path / feedback.CATALOG, dim=self._embedder.dim)
             try:
-                self._opened = catalog, Index(self.path), self._embedder
+                self._seen = catalog.database.changed()
+                self._opened = catalog, self._indexes(catalog), self._embedder
             except BaseException:
                 catalog.close()
                 raise
@@ -126,33 +170,117 @@ class Stores:
             index.close()
             catalog.close()
 
-    def _repaired(self, opened: Opened) -> Opened:
-        """Where the indexes do not hold what the catalog says they hold, they are made again from it."""
-        catalog, index, embedder = opened
-        indexed = catalog.indexed()
-        if (index.vectors_held(), index.words_held()) == (indexed, indexed):
-            return opened
-        index.close()
-        Index.destroy(self.path)
-        catalog.unsettle()
-        return catalog, Index(self.path), embedder
+    def _follow(self) -> None:
+        """Open the stores anew where another process has written: embedded Chroma does not see that by itself."""
+        now = time.monotonic()
+        if self._writable or self._opened is None or now - self._looked < _LOOK:
+            return
+        self._looked = now
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            if self._lock is None and self._opened and self._opened[0].database.changed() != self._seen:
+                with self._alone():
+                    self._close()
+        finally:
+            self._writing.release()
+
+    def _indexes(self, catalog: Catalog) -> Index:
+        """The indexes, holding what the catalog says: what a crash left undone is done, what is damaged is made again."""
+        index: Index | None = None
+        try:
+            index = Index(self.path)
+            wrong = index.damaged(catalog.indexed(), catalog.samples())
+            if not wrong and not any(catalog.pending()):
+                return index
+        except ArchiveIndexError as error:
+            wrong = dict.fromkeys(STORES, str(error))
+        with ExitStack() as stack:
+            if self._lock is None:
+                try:
+                    self._acquire(0)
+                except IndexLocked as locked:
+                    if index:  # who writes is about to do it
+                        return index
+                    raise ArchiveIndexError(f"{next(iter(wrong.values()))}; and {locked}") from None
+                stack.callback(self._release)
+            if index:
+                with suppress(Exception):  # what is damaged takes nothing
+                    settle(catalog, index)
+                wrong = index.damaged(catalog.indexed(), catalog.samples())
+            if wrong or index is None:
+                index = self._remade(catalog, index, wrong)
+                settle(catalog, index)
+            return index
+
+    def _remade(self, catalog: Catalog, index: Index | None, wrong: Mapping[str, str]) -> Index:
+        """The indexes, with those that are wrong made again from the catalog, without embedding anything."""
+        begun = time.monotonic()
+        if index:
+            index.close()
+        Index.destroy(self.path, wrong)
+        index = Index(self.path)
+        ids = catalog.indexed_ids()
+        for start in range(0, len(ids), BATCH):
+            index.add(catalog.passages(ids[start : start + BATCH]), wrong)
+        told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        _log.warning(
+            "the index %s was damaged (%s) and was made again from the catalog: %d passages in %.1f s",
+            *(self.path, told, len(ids), time.monotonic() - begun),
+        )
+        return index
 
     def _discard(self) -> None:
-        Index.destroy(self.path)
-        (self.path / manifest.NAME).unlink(missing_ok=True)
+        # In this order: a manifest that is missing is written anew, and must not find another model's vectors.
         feedback.discard_all_else(self.path / feedback.CATALOG)
+        (self.path / manifest.NAME).unlink(missing_ok=True)
+        Index.destroy(self.path)
 
-    def _acquire(self) -> None:
+    # The lock
+
+    def _acquire(self, patience: float) -> None:
+        """Take the lock, unless it is held already; wait so many seconds for it."""
         if self._lock is not None:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         # By default a lock belongs to the thread that took it, and another could not release it.
-        lock = FileLock(self.path / "lock", timeout=0, thread_local=False)
+        lock = FileLock(self.path / _LOCK, thread_local=False)
         try:
-            lock.acquire()
+            lock.acquire(timeout=patience)
         except Timeout:
             raise IndexLocked(
-                f"another process is writing to the index {self.path}; wait for it or stop it, or use another index "
-                "with --index"
+                f"another process is writing to the index {self.path}: {self._writer()}; wait for it or stop it (a "
+                "server that runs with --watch brings the index up to date by itself), or use another index with --index"
             ) from None
         self._lock = lock
+        # argv[0] alone would be the path of a script.
+        who = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": " ".join(["python", *sys.orig_argv[1:]])[:200],
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        (self.path / _WRITER).write_text(json.dumps(who), encoding="utf-8")
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            (self.path / _WRITER).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+    def _writer(self) -> str:
+        """Who holds the lock, as far as it can be told."""
+        try:
+            who = json.loads((self.path / _WRITER).read_text(encoding="utf-8"))
+            return f"process {who['pid']} on {who['host']} since {who['since']} ({who['command']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "it does not say which"
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether an error, of whichever store, comes from a disk that takes nothing more."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    return any(
+        sign in str(error).lower() for sign in ("disk is full", "no space left", "file too large", "os error 28")
+    )

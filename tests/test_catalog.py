@@ -7,12 +7,13 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag.catalog import Catalog, FileRecord, StoredPassage
+from rag.catalog import Catalog, StoredPassage
 from rag.errors import ArchiveIndexError
 from rag.records import Article, Passage, Segment, Sentence, Span
 
@@ -86,6 +87,25 @@ def test_replacing_an_article_leaves_no_old_passage_and_tells_the_indexes(catalo
     assert found.title == "New title"
 
 
+def test_earlier_texts_of_an_article_are_kept_until_it_is_removed(catalog: Catalog) -> None:
+    old, new = make(text="It holds forty."), make(text="It holds sixty.")
+    catalog.put_article(old, [])
+    catalog.put_article(replace(old, title="Another title"), [])
+    catalog.put_article(new, [passage(new)])
+    assert catalog.article(new.id) == catalog.article(new.id, new.text_sha256) == new
+    assert catalog.article(new.id, old.text_sha256[:12]) == replace(old, title="Another title")
+    assert catalog.article(new.id, "0" * 12) is None
+    for number in range(25):
+        catalog.put_article(make(text=f"It holds {number}."), [])
+    assert catalog.article(new.id, old.text_sha256) is None
+    assert catalog.article(new.id, new.text_sha256) is None
+    assert catalog.article(new.id, make(text="It holds 23.").text_sha256) is not None
+    assert catalog.remove_article(new.path)
+    assert not catalog.remove_article(new.path)
+    catalog.put_article(make(text="It is back."), [])
+    assert catalog.article(new.id, make(text="It holds 23.").text_sha256) is None
+
+
 def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
     def fail() -> None:
         with catalog.transaction():
@@ -106,14 +126,6 @@ def test_filters_take_dates_inclusively_and_leave_the_undated_out(catalog: Catal
     assert catalog.allowed(sources=["T"]) == ["0-md"]
     assert catalog.allowed(sources=[]) == []
     assert catalog.undated() == 1
-
-
-def test_removing_a_file_removes_its_article(catalog: Catalog) -> None:
-    catalog.put_file("a.md", FileRecord("s", 1, 2, None, ""), {5, 6})
-    catalog.put_article(make(), [])
-    assert catalog.lines() == {"a.md": {5, 6}}
-    assert catalog.remove_file("a.md")
-    assert (catalog.files(), catalog.articles(), catalog.lines()) == ({}, [], {})
 
 
 def test_a_file_that_is_no_database_is_said_with_what_to_do(tmp_path: Path) -> None:

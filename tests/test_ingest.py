@@ -15,7 +15,6 @@ from stories import HARBOUR
 from rag import Assistant, corpus
 from rag.embed import Vectors
 from rag.errors import CorpusError, IndexLocked, IndexMismatch
-from rag.ingest import _hashed, _repeated
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -189,16 +188,6 @@ def test_lost_indexes_are_made_again_from_the_catalog(folder: Path, tmp_path: Pa
         assert counts(assistant) == (0, 0, 0, 2)
         assert time.perf_counter() - started < 60
         assert assistant.ask("How many ships waited outside the breakwater?").found
-
-
-def test_copies_of_one_story_do_not_make_its_lines_furniture() -> None:
-    story = frozenset(_hashed(f"{number} " + "a long paragraph of one story " * 5) for number in range(4))
-    quip, footer = _hashed("a short line of it"), _hashed("all rights reserved")
-    own = [frozenset({_hashed(f"{number} " + "words of another story entirely " * 5)}) for number in range(3)]
-    lines = {f"copy{number}": story | {quip, footer} for number in range(3)}
-    assert _repeated(lines) == frozenset()
-    lines |= {f"other{number}": found | {footer} for number, found in enumerate(own)}
-    assert _repeated(lines) == {footer}
 
 
 def test_what_the_folder_says_of_its_files_is_not_said_of_uploads(folder: Path, tmp_path: Path) -> None:
