@@ -298,13 +298,14 @@ class Catalog:
         return int(self._rows(f"{held} + (SELECT count(*) FROM removed)")[0][0])
 
     def samples(self) -> dict[str, Vectors]:
-        """The vector (dim,) of one passage that the indexes should hold, for each language."""
-        sql = f"SELECT substr(vectors, 1, {2 * self.dim}) FROM passages WHERE language = ? AND indexed LIMIT 1"
-        found = {language: self._rows(sql, (language,)) for language in self.languages()}
+        """The vectors (n, dim) of a few passages that the indexes should hold, the oldest, for each language."""
+        width = 2 * self.dim
+        sql = f"SELECT substr(vectors, 1, {width}) FROM passages WHERE language = ? AND indexed ORDER BY rowid LIMIT 3"
+        found = {language: b"".join(row[0] for row in self._rows(sql, (language,))) for language in self.languages()}
         return {
-            language: np.frombuffer(rows[0][0], np.float16).astype(np.float32)
-            for language, rows in found.items()
-            if rows
+            language: np.frombuffer(held, np.float16).astype(np.float32).reshape(-1, self.dim)
+            for language, held in found.items()
+            if held
         }
 
     def indexed_ids(self) -> list[str]:

@@ -15,9 +15,11 @@ NAME = "archive.yaml"
 LONGEST_EXAMPLE = 200  # characters: longer ones do not fit where examples are shown
 
 UPLOADS = "uploads"  # the folder below a corpus into which readers put articles, if they may
+ADDED = "added"  # below the corpus, into which articles are fetched by their address
 
 _EXAMPLES = "examples"
 _EXPECTED = "expected a list of questions, or lists of them by language, such as 'examples: {en: [\"Who pays?\"]}'"
+_LINES = "expected lines such as 'source: The Gazette', and quotation marks around questions that stand in brackets"
 
 
 def defaults(root: Path) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def holds_for(place: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
     The folder's owner knows nothing of what readers will add: an article does not become a sample by being uploaded.
     But what is added to an archive that is not for everybody is not for everybody either.
     """
-    if not place.startswith(f"{UPLOADS}/"):
+    if not place.startswith((f"{UPLOADS}/", f"{ADDED}/")):
         return said
     return {name: value for name, value in said.items() if name == groups.KEY}
 
@@ -58,21 +60,35 @@ def examples(root: Path) -> dict[str, tuple[str, ...]]:
     return _checked(_said(root).get(_EXAMPLES), root / NAME)
 
 
+def inner(data: bytes) -> dict[str, Any]:
+    """What the `archive.yaml` of a file that holds several articles says of them; its examples are nobody's.
+
+    Raises:
+        UnreadableFile: if it cannot be used.
+    """
+    try:
+        said = _parsed(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, UnreadableFile) as error:
+        raise UnreadableFile(f"{groups.UNCLEAR}: its {NAME} cannot be used ({error}); {_LINES}") from error
+    said.pop(_EXAMPLES, None)
+    return groups.settled(said)
+
+
 def _said(root: Path) -> dict[str, Any]:
     path = root / NAME
     if not path.is_file():
         return {}
     try:
-        # YAML may begin and end with the marks that front matter is told by.
-        text = path.read_text(encoding="utf-8-sig").strip().removeprefix("---").removesuffix("---")
-        said, rest = front_matter(f"---\n{text}\n---\n")
-        if rest.strip():
-            raise UnreadableFile("it is not a mapping")
+        return _parsed(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, UnreadableFile) as error:
-        raise CorpusError(
-            f"{path} cannot be used ({error}); expected lines such as 'source: The Gazette', and quotation marks "
-            "around questions that stand in brackets"
-        ) from error
+        raise CorpusError(f"{path} cannot be used ({error}); {_LINES}") from error
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    # YAML may begin and end with the marks that front matter is told by.
+    said, rest = front_matter(f"---\n{text.strip().removeprefix('---').removesuffix('---')}\n---\n")
+    if rest.strip():
+        raise UnreadableFile("it is not a mapping")
     return said
 
 

@@ -2,7 +2,8 @@
 
 Both are derived from the catalog and may be thrown away. Chroma keeps one collection a language, since a metadata
 filter costs it a hundred times more than a collection of its own. Neither knows who may read what: a reader from whom
-articles are kept is served by looking further down the ranking. Nothing outside this module knows either library.
+articles are kept is served by looking further down the ranking. Nothing outside this module and `chroma.py` knows
+either library.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import tantivy
 
-from rag.catalog import UNKNOWN_LANGUAGE, Catalog, StoredPassage
+from rag.catalog import Catalog, StoredPassage
+from rag.chroma import VectorIndex, language_of
 from rag.embed import Vectors
-from rag.errors import ArchiveIndexError
-from rag.records import Article
+from rag.errors import ArchiveIndexError, VectorsUnavailable
+from rag.shared import Shared
 from rag.terms import name_forms, text_forms
 
 # Languages for which Tantivy has both a stemmer and stop words; in any other, words match as they are written.
@@ -44,7 +44,6 @@ _PLAIN = "plain"
 _TELLING = 10  # passages in a language from which a word that none of them holds tells something
 BATCH = 256  # passages indexed at once
 STORES = ("chroma", "tantivy")  # the two indexes, and the folders that hold them
-_PREFIX = "passages-"  # of the names of the collections
 # How far down its ranking Chroma is asked for what a reader may see, and by what factor further each time. With 100,000
 # passages 50 of them take it 7 ms.
 _DEEPEST, _DEEPER = 768, 4
@@ -82,33 +81,50 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def settle(catalog: Catalog, index: Index) -> None:
-    """Bring the indexes in line with the catalog."""
+def settle(catalog: Catalog, index: Index, whole: bool = False) -> None:
+    """Bring the indexes, and what other processes follow, in line with the catalog.
+
+    `whole`: the catalog holds all that it shall hold.
+    """
+    index.mend(catalog)
     added, removed = catalog.pending()
-    index.remove(removed)
-    catalog.settle((), (passage_id for passage_id, _ in removed))
+    # Others answer from what was published: nothing is taken away under them before they are told.
+    late = [] if index.shared is None else [item for item in removed if item[0] not in set(added)]
+    _take_out(catalog, index, removed if index.shared is None else [item for item in removed if item not in set(late)])
     for start in range(0, len(added), BATCH):
         ids = added[start : start + BATCH]
         index.add(catalog.passages(ids))
         catalog.settle(ids, ())
+    if index.shared is not None:
+        index.shared.publish(catalog, whole=whole)
+    _take_out(catalog, index, late)
+
+
+def _take_out(catalog: Catalog, index: Index, removed: Sequence[tuple[str, str]]) -> None:
+    index.remove(removed)
+    catalog.settle((), (passage_id for passage_id, _ in removed))
 
 
 class Index:
-    """The indexes below the folder `path`. One process at a time may write to them."""
+    """The indexes below the folder `path`. One process at a time may write to them.
 
-    def __init__(self, path: Path) -> None:
-        import chromadb
-        from chromadb.config import Settings
+    With `shared` the vectors are on a Chroma server, where many processes find them; a copy that follows another
+    process leaves them alone.
+    """
 
-        self._chroma_path, self._tantivy_path = path / "chroma", path / "tantivy"
+    def __init__(self, path: Path, shared: Shared | None = None) -> None:
+        self.shared = shared
+        self._tantivy_path = path / "tantivy"
+        opened: VectorIndex | None = None
         try:
-            self._client: Any = chromadb.PersistentClient(
-                str(self._chroma_path), settings=Settings(anonymized_telemetry=False, allow_reset=True)
-            )
-            self._collections = {item.name.removeprefix(_PREFIX): item for item in self._client.list_collections()}
+            opened = self._vectors = VectorIndex(path, shared.server if shared else None)
             self._tantivy_path.mkdir(parents=True, exist_ok=True)
             self._words = tantivy.Index(_schema(), path=str(self._tantivy_path))
+        except ArchiveIndexError:
+            raise
         except Exception as error:  # both libraries raise bare and Rust exceptions on damaged files
+            if opened:
+                opened.close()
             raise ArchiveIndexError(
                 f"the search indexes in {path} cannot be opened ({type(error).__name__}: {str(error)[:200]}); "
                 "they can be made again from the catalog with: python -m rag sync --rebuild"
@@ -116,7 +132,6 @@ class Index:
         for name in (*_STEMMED, _PLAIN):
             self._words.register_tokenizer(f"stem_{name}", _analyzer(_STEMMED.get(name)))
         self._words.reload()
-        self._stores: dict[str, Any] = {}
         self._rarities: dict[tuple[str, str], float] = {}
         self._hidden: frozenset[str] = frozenset()  # ids of articles
 
@@ -134,74 +149,101 @@ class Index:
 
     def close(self) -> None:
         """Close both indexes; Chroma's files stay open otherwise."""
-        self._client.close()
-        self._stores.clear()
+        self._vectors.close()
 
     @staticmethod
-    def destroy(path: Path, stores: Collection[str] = STORES) -> None:
-        """Remove the files of these indexes below `path`, for making them again. Not while they are open."""
-        for name in stores:
-            shutil.rmtree(path / name, ignore_errors=True)
+    def destroy(path: Path, stores: Collection[str] = STORES, shared: Shared | None = None) -> None:
+        """Remove these indexes of the folder `path`, for making them again. Not while they are open.
+
+        Raises:
+            ArchiveIndexError: the server that holds the vectors cannot be reached, or refuses us.
+        """
+        if "chroma" in stores and not (shared and shared.follows):
+            VectorIndex.destroy(path, shared.server if shared else None)
+        if "tantivy" in stores:
+            shutil.rmtree(path / "tantivy", ignore_errors=True)
+
+    @staticmethod
+    def remade(path: Path, catalog: Catalog, stores: Collection[str] = STORES, shared: Shared | None = None) -> Index:
+        """The indexes, of which these are made again from the catalog, without embedding anything."""
+        # On a server others ask meanwhile: there the old ones go when the new ones come.
+        Index.destroy(path, [name for name in stores if name != "chroma" or shared is None], shared)
+        index = Index(path, shared)
+        index._refill(catalog, stores)
+        return index
+
+    def mend(self, catalog: Catalog) -> None:
+        """Write all vectors anew where the server that held them has come back without them.
+
+        Raises:
+            VectorsUnavailable: it is away. IndexLocked: another process has taken over writing.
+        """
+        if self.shared is None or self.shared.follows:
+            return
+        if self._vectors.away:
+            raise VectorsUnavailable(f"the Chroma server at {self.shared.server.url} does not answer; start it")
+        self.shared.check()
+        if self._vectors.held() != catalog.indexed():
+            self._refill(catalog, ("chroma",))
+
+    def _refill(self, catalog: Catalog, stores: Collection[str]) -> None:
+        ids = catalog.indexed_ids()
+        batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+        if "chroma" in stores and not (self.shared and self.shared.follows):
+            self._vectors.refill(catalog.passages(batch) for batch in batches)
+        if "tantivy" in stores:
+            for batch in batches:
+                self.add(catalog.passages(batch), ("tantivy",))
 
     def damaged(self, expected: int, samples: Mapping[str, Vectors]) -> dict[str, str]:
         """What is wrong with either index, by its name in `STORES`; empty where nothing is.
 
-        `expected` is how many passages each should hold, `samples` one of their vectors (dim,) in each language.
+        `expected` is how many passages each should hold, `samples` some of their vectors (n, dim) in each language. A
+        server that is away is not damaged, and what another process writes is not ours to judge.
         """
         wrong = {}
+        if not (self.shared and self.shared.follows) and not self._vectors.away:
+            try:
+                if (held := self.vectors_held()) != expected:
+                    wrong["chroma"] = f"it holds {held} vectors of {expected}"
+                for language, vectors in samples.items():
+                    if not self._vectors.finds(language, vectors):
+                        wrong["chroma"] = f"it does not find what it holds in the language {language}"
+            except Exception as error:  # whatever the library raises on damaged files
+                wrong["chroma"] = f"{type(error).__name__}: {str(error)[:100]}"
         try:
-            if (held := self.vectors_held()) != expected:
-                wrong["chroma"] = f"it holds {held} vectors of {expected}"
-            for language, vector in samples.items():
-                if language not in self._collections or not self._finds(language, vector):
-                    wrong["chroma"] = f"it finds nothing in the language {language}"
-        except Exception as error:  # whatever the library raises on damaged files
-            wrong["chroma"] = f"{type(error).__name__}: {str(error)[:100]}"
-        if (held := self.words_held()) != expected:
-            wrong["tantivy"] = f"it holds {held} texts of {expected}"
+            if (held := self.words_held()) != expected:
+                wrong["tantivy"] = f"it holds {held} texts of {expected}"
+            for language in samples:
+                self._hits(tantivy.Query.term_query(self._words.schema, "language", language, "basic"), 1)
+        except Exception as error:
+            wrong["tantivy"] = f"{type(error).__name__}: {str(error)[:100]}"
         return wrong
-
-    def _finds(self, language: str, vector: Vectors) -> bool:
-        found = self._collections[language].query(vector.tolist(), n_results=1, include=["embeddings"])
-        return bool(found["ids"][0]) and np.asarray(found["embeddings"]).size > 0
 
     def vectors_held(self) -> int:
         """How many vectors Chroma holds, in all languages."""
-        return sum(collection.count() for collection in self._collections.values())
+        return self._vectors.held()
 
     def words_held(self) -> int:
         """How many passages Tantivy holds."""
         return int(self._words.searcher().num_docs)
 
+    def lacking(self, ids: Sequence[str], language: str) -> dict[str, list[str]]:
+        """Those of these passages, given by id and of one language, that either index, named as in `STORES`, lacks."""
+        query = tantivy.Query.term_set_query(self._words.schema, "id", list(ids))
+        words = {passage_id for passage_id, _ in self._hits(query, len(ids))}
+        held = {"chroma": self._vectors.present(ids, language), "tantivy": words}
+        return {name: [one for one in ids if one not in there] for name, there in held.items()}
+
     # Writing
 
     def add(self, items: Sequence[StoredPassage], stores: Collection[str] = STORES) -> None:
         """Index these passages, in one index or both; one that is there already is replaced."""
-        self.remove(((item.id, _language(item)) for item in items), stores)
-        if "chroma" in stores:
-            self._add_vectors(items)
+        self.remove(((item.id, language_of(item)) for item in items), stores)
+        if "chroma" in stores and not (self.shared and self.shared.follows):
+            self._vectors.add(items)
         if "tantivy" in stores:
             self._add_words(items)
-
-    def _add_vectors(self, items: Sequence[StoredPassage]) -> None:
-        from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
-
-        by_language: dict[str, list[StoredPassage]] = {}
-        for item in items:
-            by_language.setdefault(_language(item), []).append(item)
-        for language, group in by_language.items():
-            nodes = []
-            for item in group:
-                article = item.passage.article
-                node = TextNode(
-                    id_=item.id,
-                    text=item.passage.text,
-                    metadata=node_metadata(article, item.passage.start, item.passage.end),
-                    embedding=item.vectors[0].tolist(),
-                )
-                node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=article.id)
-                nodes.append(node)
-            self._store(language, create=True).add(nodes)
 
     def _add_words(self, items: Sequence[StoredPassage]) -> None:
         writer = self._words.writer(heap_size=64_000_000, num_threads=1)
@@ -211,7 +253,7 @@ class Index:
                 tantivy.Document(
                     id=item.id,
                     article=item.passage.article.id,
-                    language=_language(item),
+                    language=language_of(item),
                     forms=" ".join(text_forms(text)),
                     names=" ".join(name_forms(text)),
                     **{f"body_{_analysis(item.passage.article.language)}": text},
@@ -228,9 +270,8 @@ class Index:
             by_language.setdefault(language, []).append(passage_id)
         if not by_language:
             return
-        for language, ids in by_language.items():
-            if "chroma" in stores and language in self._collections:
-                self._collections[language].delete(ids=ids)
+        if "chroma" in stores and not (self.shared and self.shared.follows):
+            self._vectors.remove(by_language)
         if "tantivy" not in stores:
             return
         writer = self._words.writer(heap_size=16_000_000, num_threads=1)
@@ -245,38 +286,19 @@ class Index:
         self._words.reload()
         self._rarities = {}  # a new one: who still counts by the old words keeps that in the old one
 
-    def _store(self, language: str, *, create: bool = False) -> Any:
-        """llama-index's vector store over the collection of a language; None where there is none."""
-        from llama_index.vector_stores.chroma import ChromaVectorStore
-
-        if language not in self._stores:
-            if language not in self._collections:
-                if not create:
-                    return None
-                # Cosine is not the default; and without a function of its own Chroma would fetch a model.
-                self._collections[language] = self._client.create_collection(
-                    f"{_PREFIX}{language}", metadata={"hnsw:space": "cosine"}, embedding_function=None
-                )
-            self._stores[language] = ChromaVectorStore(chroma_collection=self._collections[language])
-        return self._stores[language]
-
     # Asking
 
     def nearest(self, vector: Sequence[float], language: str, limit: int) -> list[tuple[str, float]]:
         """The ids of the passages in `language` whose vectors are nearest, with their cosine, best first.
 
-        Fewer than there are only where very many nearer ones are hidden.
-        """
-        from llama_index.core.vector_stores.types import VectorStoreQuery
+        Fewer than there are only where very many nearer ones are hidden, or where a server has lost them.
 
-        store = self._store(language)
-        if store is None:
-            return []
+        Raises:
+            VectorsUnavailable: the server that holds them does not answer.
+        """
         depth = limit
         while True:
-            found = store.query(VectorStoreQuery(query_embedding=list(vector), similarity_top_k=depth))
-            # llama-index reports exp(-distance), and Chroma's cosine distance is 1 - cosine.
-            ranked = [(item, 1 + math.log(score)) for item, score in zip(found.ids, found.similarities, strict=True)]
+            ranked = self._vectors.nearest(vector, language, depth)
             seen = [(item, cosine) for item, cosine in ranked if self._may_see(item)]
             if len(seen) >= limit or len(ranked) < depth or depth >= _DEEPEST:
                 return seen[:limit]
@@ -374,13 +396,3 @@ class Index:
             hidden = tantivy.Query.term_set_query(self._words.schema, "article", list(self._hidden))
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, hidden)])
         return int(self._words.searcher().search(query, 1, count=True).count or 0)  # type: ignore[attr-defined]
-
-
-def _language(item: StoredPassage) -> str:
-    return item.passage.article.language or UNKNOWN_LANGUAGE
-
-
-def node_metadata(article: Article, start: int, end: int) -> dict[str, Any]:
-    """What a llama-index node says of its span, as far as known; offsets are code points of `article.text`."""
-    known = {name: value for name, value in article.to_dict().items() if value is not None}
-    return {"article_id": known.pop("id"), **known, "start": start, "end": end}

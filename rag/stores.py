@@ -27,7 +27,7 @@ from rag import feedback, manifest
 from rag.catalog import Catalog
 from rag.embed import Embedder, load
 from rag.errors import ArchiveIndexError, IndexLocked
-from rag.index import BATCH, STORES, Index, settle
+from rag.index import STORES, Index, settle
 
 Opened = tuple[Catalog, Index, Embedder]
 
@@ -218,15 +218,11 @@ class Stores:
         begun = time.monotonic()
         if index:
             index.close()
-        Index.destroy(self.path, wrong)
-        index = Index(self.path)
-        ids = catalog.indexed_ids()
-        for start in range(0, len(ids), BATCH):
-            index.add(catalog.passages(ids[start : start + BATCH]), wrong)
+        index = Index.remade(self.path, catalog, wrong)
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
         _log.warning(
             "the index %s was damaged (%s) and was made again from the catalog: %d passages in %.1f s",
-            *(self.path, told, len(ids), time.monotonic() - begun),
+            *(self.path, told, catalog.indexed(), time.monotonic() - begun),
         )
         return index
 
@@ -282,5 +278,5 @@ def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     return any(
-        sign in str(error).lower() for sign in ("disk is full", "no space left", "file too large", "os error 28")
+        sign in str(error).lower() for sign in ("disk is full", "disk i/o error", "no space left", "file too large", "os error 28")
     )

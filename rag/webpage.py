@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 from lxml import html as lxml_html
@@ -61,15 +62,18 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 def extract_html(html: str, url: str | None = None, *, second_opinion: bool = True) -> Extract:
     """Cut a page into blocks in document order: white space folded inside a block, a line break between blocks.
 
-    `url` is what the page was fetched from; the page's own canonical address is used where none is given.
+    `url` is what the page was fetched from; where none is given, it is what the page was saved from, as browsers note
+    it at its top, or its own canonical address.
     `second_opinion` leaves out short blocks without an end mark that trafilatura does not take for the article either.
     A page without any text gives an Extract without blocks.
     """
+    saved = _SAVED.match(html)
+    saved_from = _address(saved[1].replace("%2D%2D", "--")) if saved else ""
     try:
         root = lxml_html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", html).replace("\x00", ""))
     except (ParserError, ValueError):
-        return Extract("", (), {"url": url} if url else {})
-    metadata = _metadata(root, url)
+        return Extract("", (), {"url": url or saved_from} if url or saved_from else {})
+    metadata = _metadata(root, url, saved_from)
     parts: list[str] = []
     blocks: list[Block] = []
     offset = 0
@@ -220,7 +224,29 @@ def _hidden(element: Element) -> bool:
 _ARTICLE_TYPE = re.compile(r"article|posting|report|review|webpage", re.IGNORECASE)
 
 
-def _metadata(root: Element, url: str | None) -> dict[str, Any]:
+# How browsers note where a page was saved from: before or after the doctype, with the address's length.
+_SAVED = re.compile(r"\ufeff?\s*(?:<!doctype[^>]*>\s*)?<!--\s*saved from url=\(\d{1,4}\)(\S+)\s*-->", re.IGNORECASE)
+
+
+def noted(html: str, url: str) -> str:
+    """A page with the note, at its top, that it was saved from `url`."""
+    return f"<!-- saved from url=({len(url):04}){url.replace('--', '%2D%2D')} -->\n{html}"
+
+
+def _own_address(canonical: str, saved_from: str) -> str:
+    """The address that a saved page gives itself, where it is of the same host, or else that it was saved from.
+
+    Some sites name their front page on all of their pages.
+    """
+    try:
+        own, saved = urlsplit(urljoin(saved_from, canonical)), urlsplit(saved_from)
+    except ValueError:
+        return saved_from
+    same = own.scheme in ("http", "https") and own.netloc == saved.netloc and own.path.strip("/") != ""
+    return own.geturl() if same else saved_from
+
+
+def _metadata(root: Element, url: str | None, saved_from: str = "") -> dict[str, Any]:
     """What the page says about itself; a name is absent where the page says nothing."""
     meta: dict[str, str] = {}
     for tag in root.iter("meta"):
@@ -251,7 +277,11 @@ def _metadata(root: Element, url: str | None) -> dict[str, Any]:
         "author": _names(data.get("author")) or _author(meta),
         "source": _names(data.get("publisher")) or meta.get("og:site_name"),
         "language": _language(root.get("lang") or root.get("xml:lang") or meta.get("og:locale") or ""),
-        "url": url or _address(canonical) or _address(meta.get("og:url")) or _address(_text(data.get("url"))),
+        "url": url
+        or (saved_from and _own_address(canonical or "", saved_from))
+        or _address(canonical)
+        or _address(meta.get("og:url"))
+        or _address(_text(data.get("url"))),
     }
     return {name: value for name, value in found.items() if value}
 

@@ -194,7 +194,7 @@ def test_debug_shows_where_an_error_comes_from(where: list[str], capsys: pytest.
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["sync", "ask", "search", "serve", "eval", "feedback"])
+@pytest.mark.parametrize("command", ["sync", "ask", "search", "serve", "eval", "feedback", "add"])
 def test_help_gives_examples_and_explains_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main([command, "--help"])
@@ -208,7 +208,7 @@ def test_help_gives_examples_and_explains_the_exit_codes(command: str, capsys: p
 def test_the_examples_of_the_help_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     import shlex
 
-    for command in ("sync", "ask", "search", "serve", "eval", "feedback"):
+    for command in ("sync", "ask", "search", "serve", "eval", "feedback", "add"):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         examples = re.findall(r"^  python -m rag (.+?)(?: < .*)?$", capsys.readouterr().out, re.M)
