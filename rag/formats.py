@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,9 +20,47 @@ from rag.webpage import extract_html
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-__all__ = ["extract_docx", "extract_markdown", "extract_page", "extract_pdf", "extract_text", "front_matter", "text_of"]
+__all__ = [
+    "extract_docx",
+    "extract_markdown",
+    "extract_page",
+    "extract_pdf",
+    "extract_text",
+    "front_matter",
+    "made",
+    "text_of",
+    "usable",
+]
 
 Piece = tuple[str, Literal["paragraph", "heading", "item", "line"], float]
+
+# Half characters and controls, which neither a database nor a page can hold; replaced one for one, so offsets hold.
+UNFIT = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
+
+
+def made(make: Callable[[], Extract]) -> Extract:
+    """What `make` extracts, without characters that nothing can hold.
+
+    Raises:
+        UnreadableFile: if `make` raises it, or its markup is nested too deeply.
+    """
+    try:
+        found = make()
+    except RecursionError as error:
+        raise UnreadableFile("the file is nested too deeply to be an article") from error
+    return replace(found, text=UNFIT.sub("\ufffd", found.text)) if UNFIT.search(found.text) else found
+
+
+def usable(make: Callable[[], Extract]) -> Extract:
+    """As `made`, of what has any text.
+
+    Raises:
+        UnreadableFile: also if there is none.
+    """
+    found = made(make)
+    if not any(found.text[block.start : block.end].strip() for block in found.blocks):
+        raise UnreadableFile("the file holds no text")
+    return found
 
 
 def built(pieces: Sequence[Piece], metadata: dict[str, Any]) -> Extract:

@@ -140,7 +140,9 @@ def _fill(db: sqlite3.Connection) -> None:
             metadata.pop(KEY, None)
             add(db, revision, names)
             db.execute("UPDATE articles SET metadata = ? WHERE revision = ?", (json.dumps(metadata), revision))
-            db.execute("UPDATE files SET sha256 = '', mtime_ns = 0 WHERE path = ?", (path,))
+            db.execute("UPDATE parts SET sha256 = '' WHERE place = ?", (path,))
+            unread = "UPDATE files SET sha256 = '', mtime_ns = 0 WHERE path = (SELECT file FROM parts WHERE place = ?)"
+            db.execute(unread, (path,))
 
 
 def add(db: sqlite3.Connection, revision: int, names: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from rag import corpus
 from rag.dateline import byline_in, date_in, dates
 from rag.errors import CorpusError, UnreadableFile
 from rag.formats import extract_text
+from rag.metadata import detected
 from rag.records import Article
 
 BODY = [
@@ -497,7 +498,7 @@ def test_languages_are_two_small_letters(tmp_path: Path, value: str, expected: s
     ],
 )
 def test_the_language_is_detected_or_left_unknown(text: str, expected: str | None) -> None:
-    assert corpus.detected(text) == expected
+    assert detected(text) == expected
 
 
 def test_metadata_can_be_written_as_json(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import ROOT, Served, Server
+from sites import ALLOWED, Page, site
 from stories import HARBOUR
 
 from rag import Assistant
-from rag.corpus import SUFFIXES
 from rag.settings import Settings
 from rag.web.problems import Refused
-from rag.web.uploads import LONGEST_NAME, file_name, uploads_html
+from rag.web.uploads import LONGEST_NAME, SUFFIXES, file_name, uploads_html
 from rag.web.wordings import texts_for
 
 LIBRARY = """---
@@ -121,6 +121,13 @@ def test_what_the_folder_says_of_its_files_is_not_said_of_an_upload(desk: Desk) 
     assert samples == {"library.md": True, "uploads/plain.txt": False}
 
 
+def test_an_e_mail_message_can_be_added(desk: Desk) -> None:
+    text = HARBOUR.split("---")[2].strip()
+    reply = desk.add("Mail.EML", f"From: Ann <a@example.org>\nSubject: Harbour reopens\nMIME-Version: 1.0\n\n{text}\n")
+    assert reply.status == 201
+    assert (reply.told["article"]["path"], reply.told["article"]["author"]) == ("uploads/Mail.eml", "Ann")
+
+
 def test_a_second_file_of_the_same_name_stands_beside_the_first(desk: Desk) -> None:
     desk.add("news.md", HARBOUR)
     reply = desk.add("NEWS.md", HARBOUR.replace("forty", "sixty"))
@@ -135,7 +142,10 @@ def test_a_second_file_of_the_same_name_stands_beside_the_first(desk: Desk) -> N
         ("broken.pdf", b"%PDF-1.7 and then nothing of the kind", 422, "cannot be read as an article"),
         ("fake.docx", "no archive at all", 422, "cannot be read as an article"),
         ("blank.txt", " \n ", 422, "empty"),
-        ("program.exe", "MZ", 415, ".docx, .htm, .html, .markdown, .md, .pdf, .txt"),
+        ("program.exe", "MZ", 415, ".docx, .eml, .htm, .html, .markdown, .md, .pdf, .txt"),
+        ("dump.zip", b"PK", 415, "several articles"),
+        ("book.EPUB", b"PK", 415, "several articles"),
+        ("export.jsonl", "{}", 415, "several articles"),
         ("no suffix", HARBOUR, 415, "no suffix"),
         ("", HARBOUR, 415, "no suffix"),
         (".md", HARBOUR + " ", 201, ""),
@@ -305,3 +315,78 @@ def test_the_drop_zone_is_one_line_of_markup_that_says_formats_and_limit(languag
     assert f'accept="{",".join(sorted(SUFFIXES))}"' in content
     assert "20 MB" in content
     assert "{" not in content.replace(content[content.index("data-texts") : content.index("data-address")], "")
+
+
+# By their address
+
+
+PAGE = """<!DOCTYPE html><html lang="en"><head><title>Crane comes down</title></head><body><article>
+<h1>Crane comes down</h1><p>The old harbour crane of Ostmark will be taken down in May, said Lena Vosskamp.</p>
+<p>The steel goes to a foundry in the north, which pays ninety crowns for it.</p></article></body></html>"""
+STEEL = "Who pays ninety crowns for the steel of the crane?"
+
+
+@pytest.fixture
+def fetching(desk: Desk) -> Iterator[Desk]:
+    """The desk where articles may be added by their address, from this machine too."""
+    shutil.rmtree(desk.assistant.corpus / "added", ignore_errors=True)
+    settings = Settings(uploads=True, add_urls=True, fetch_addresses=ALLOWED, rate=0)
+    with Server(desk.assistant, settings) as served:
+        yield Desk(served, desk.assistant)
+
+
+def fetched(desk: Desk, url: object, **headers: str) -> Reply:
+    body = json.dumps({"url": url}).encode()
+    return desk.send("POST", "/api/uploads/addresses", body, Content_Type="application/json", **headers)
+
+
+def test_an_article_is_added_by_its_address_listed_and_removed_like_a_file(fetching: Desk) -> None:
+    with site({"/crane.html": Page(PAGE.encode())}) as news:
+        url = news.at("/crane.html")
+        reply = fetched(fetching, url)
+        again = fetched(fetching, url)
+    assert (reply.status, again.status) == (201, 201)
+    (article,) = reply.told["articles"]
+    assert (article["title"], article["url"]) == ("Crane comes down", url)
+    assert article["path"].startswith("added/")
+    assert again.told == reply.told
+    assert "foundry" in fetching.assistant.ask(STEEL).citations[0].quote
+    fetching.add("harbour.md", HARBOUR)
+    name = article["path"].rpartition("/")[2]
+    assert set(fetching.names()) == {"harbour.md", name}
+    assert fetching.send("DELETE", f"/api/uploads/{quote(name)}").status == 204
+    assert fetching.names() == ["harbour.md"]
+    assert not fetching.assistant.ask(STEEL).found
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "detail"),
+    [
+        ("ftp://example.org/a", 422, "not the address of a page"),
+        ("http://10.0.0.1/", 422, "no public address"),
+        ("", 422, "not the address of a page"),
+        ("http://" + "a" * 2_000, 422, "url"),
+        (None, 422, "url"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_in_one_line_and_nothing_is_kept(
+    fetching: Desk, url: object, status: int, detail: str
+) -> None:
+    reply = fetched(fetching, url)
+    assert (reply.status, reply.kind) == (status, "application/problem+json")
+    assert detail in reply.told["detail"]
+    assert "\n" not in reply.told["detail"]
+    assert fetching.names() == []
+
+
+def test_no_other_site_may_have_the_server_fetch_something(fetching: Desk) -> None:
+    assert fetched(fetching, "http://127.0.0.1/", Origin="https://evil.example").status == 403
+    assert fetched(fetching, "http://127.0.0.1/", Sec_Fetch_Site="cross-site").status == 403
+
+
+def test_addresses_are_taken_only_where_uploads_and_addresses_are_on(desk: Desk) -> None:
+    assert fetched(desk, "http://127.0.0.1/").status in (404, 405)
+    with Server(desk.assistant, Settings(add_urls=True)) as without:
+        assert fetched(Desk(without, desk.assistant), "http://127.0.0.1/").status == 404
+    assert "or-upload-url" not in uploads_html(texts_for("en"))
+    assert "or-upload-url" in uploads_html(texts_for("en"), addresses=True)

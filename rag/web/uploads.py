@@ -1,8 +1,8 @@
 """Articles that readers add in the browser, and remove again, where the setting allows it.
 
 They become files of the corpus, in a folder of their own, and a sync makes articles of them as of all others. What
-cannot become one is taken away again, so that the folder holds what can be asked about. Only files of that folder can
-be removed.
+cannot become one is taken away again, so that the folder holds what can be asked about. Where addresses are taken too,
+what they lead to stands in another such folder. Only files of these folders can be removed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
@@ -23,10 +23,10 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
-from rag import corpus
+from rag import adding, corpus
 from rag.assistant import Assistant
 from rag.errors import RagError
-from rag.folder import UPLOADS
+from rag.folder import ADDED, UPLOADS
 from rag.records import Article
 from rag.web import shapes
 from rag.web.access import reader_of
@@ -34,10 +34,12 @@ from rag.web.asking import Questions
 from rag.web.markup import escape
 from rag.web.problems import Refused, problem, refusal
 from rag.web.texts import Texts
-from rag.web.told import BEARER, errors
+from rag.web.told import BEARER, Told, errors
 
 ADDRESS = "/api/uploads"
+BY_ADDRESS = "/api/uploads/addresses"
 MAX_BYTES = corpus.MAX_BYTES
+SUFFIXES = corpus.SUFFIXES - corpus.CONTAINERS  # an upload is one article, which can be shown and removed again
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 LONGEST_NAME = 150  # bytes in UTF-8, without the suffix; file systems take 255 for all, encrypted ones 143 characters
 
@@ -48,16 +50,22 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _WORDS = (
     *("upload_working", "upload_added", "upload_remove", "upload_sure", "upload_removing", "upload_removed"),
     *("upload_refused", "upload_not_removed", "upload_too_large", "upload_unreachable", "upload_unlisted"),
+    "upload_fetching",
 )
+_MOST_ENTRIES = 10  # of a feed: a reader waits for them, politely fetched one after the other
 
 
-def routes(questions: Questions, root: str) -> APIRouter:
+def routes(questions: Questions, root: str, *, fetched_from: Sequence[str] | None = None) -> APIRouter:
     """The routes for uploads, as each reader may see them. `root` is the path below which a proxy serves the app.
 
-    One change is worked on at a time; others wait.
+    `fetched_from`: the addresses that are not public and may be fetched from all the same, where articles may be added
+    by their address; None where not. One change is worked on at a time; others wait.
     """
-    router = APIRouter(tags=["uploads"], dependencies=[BEARER])
+    router = APIRouter(route_class=Told, tags=["uploads"], dependencies=[BEARER])
     turn = asyncio.Lock()
+    folders = (UPLOADS,) if fetched_from is None else (UPLOADS, ADDED)
+    if fetched_from is not None:
+        _add_fetching(router, questions, fetched_from)
 
     async def in_turn(work: Callable[[], Response]) -> Response:
         async with turn:
@@ -91,7 +99,7 @@ def routes(questions: Questions, root: str) -> APIRouter:
         """Remove a file that was added, and its article: 204."""
 
         def work() -> Response:
-            remove(questions.archive(reader_of(request.scope)), name)
+            remove(questions.archive(reader_of(request.scope)), name, folders)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 
         return await in_turn(work)
@@ -105,13 +113,33 @@ def routes(questions: Questions, root: str) -> APIRouter:
         """The files that were added, each with its article; null where there is none yet."""
 
         def work() -> Response:
-            articles = listed(questions.archive(reader_of(request.scope)))
+            articles = listed(questions.archive(reader_of(request.scope)), folders)
             told = [{"name": path.name, "article": found.to_dict() if found else None} for path, found in articles]
             return JSONResponse({"uploads": told}, headers={"Cache-Control": "no-store"})
 
         return _told(work)
 
     return router
+
+
+def _add_fetching(router: APIRouter, questions: Questions, allowed: Sequence[str]) -> None:
+    turn = asyncio.Lock()  # another than that of files, which need not wait for somebody's slow server
+
+    @router.post(
+        BY_ADDRESS,
+        summary="Add an article by its address",
+        status_code=HTTPStatus.CREATED,
+        responses={201: {"model": shapes.Fetched}, **errors(400, 401, 413, 422, 503, 507)},
+    )
+    async def add_address(request: Request, sent: shapes.SentAddress) -> Response:
+        """Add what stands at an address, of a feed its newest entries: 201 with the articles."""
+
+        def work() -> Response:
+            articles = fetch(questions.archive(reader_of(request.scope)), sent.url, allowed)
+            return JSONResponse({"articles": [article.to_dict() for article in articles]}, HTTPStatus.CREATED)
+
+        async with turn:
+            return await run_in_threadpool(_told, work)
 
 
 def _told(work: Callable[[], Response]) -> Response:
@@ -129,21 +157,23 @@ def _told(work: Callable[[], Response]) -> Response:
         )
 
 
-def uploaded(root: Path) -> list[Path]:
-    """The files that were added to the corpus in `root`, sorted."""
-    folder = root / UPLOADS
-    if folder.is_symlink() or not folder.is_dir():  # a sync does not follow links to folders
-        return []
-    return [path for path in corpus.files(folder) if path.parent == folder]
+def uploaded(root: Path, folders: Sequence[str] = (UPLOADS,)) -> list[Path]:
+    """The files that were added to these folders of the corpus in `root`, sorted."""
+    found = []
+    for name in folders:
+        folder = root / name
+        if folder.is_dir() and not folder.is_symlink():  # a sync does not follow links to folders
+            found += [path for path in corpus.files(folder) if path.parent == folder or name != UPLOADS]
+    return found
 
 
-def listed(assistant: Assistant) -> list[tuple[Path, Article | None]]:
-    """The files that were added, sorted, each with its article, None where there is none yet.
+def listed(assistant: Assistant, folders: Sequence[str] = (UPLOADS,)) -> list[tuple[Path, Article | None]]:
+    """The files that were added to these folders, sorted, each with its article, None where there is none yet.
 
     On a view only those whose articles its reader may read; others as long as nothing is kept from him, since nobody
     knows who may read them.
     """
-    found = [(path, _article(assistant, path)) for path in uploaded(assistant.corpus)]
+    found = [(path, _article(assistant, path)) for path in uploaded(assistant.corpus, folders)]
     hides = bool(assistant.hidden())
     return [(path, article) for path, article in found if article or not hides]
 
@@ -178,7 +208,28 @@ def add(assistant: Assistant, name: str, data: bytes) -> Article:
     return article
 
 
-def remove(assistant: Assistant, name: str) -> None:
+def fetch(assistant: Assistant, url: str, allowed: Sequence[str] = ()) -> list[Article]:
+    """Add what stands at an address, of a feed its newest entries; the articles, also those that were there already.
+
+    `assistant` may be the view of the reader who adds it, who sees the articles all the same. `allowed` are addresses
+    that are not public and may be fetched from.
+
+    Raises:
+        Refused: nothing of it could be added. RagError: the index cannot be brought up to date.
+    """
+    whole = assistant.whole
+    report = adding.add(whole, [url], allowed=allowed, limit=_MOST_ENTRIES)
+    if report.unsynced:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"It will be there after the next sync: {report.unsynced}.")
+    places = [place for _, place in report.added + report.updated + report.unchanged]
+    articles = [article for place in places if (article := whole.article(corpus.identifier(place)))]
+    if not articles:
+        reason = report.failed[0][1] if report.failed else "a sync passes it over"
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{reason[:1].upper()}{reason[1:]}.")
+    return articles
+
+
+def remove(assistant: Assistant, name: str, folders: Sequence[str] = (UPLOADS,)) -> None:
     """Remove the added file `name` and its article; if the index cannot follow, the file stays.
 
     `assistant` may be the view of the reader who removes it, for whom there is only what he may read.
@@ -187,7 +238,7 @@ def remove(assistant: Assistant, name: str) -> None:
         Refused: no such file was added.
         OSError: the folder cannot be written to. RagError: the index cannot be brought up to date.
     """
-    found = [path for path, _ in listed(assistant) if path.name == name]
+    found = [path for path, _ in listed(assistant, folders) if path.name == name]
     if not found:
         raise Refused(HTTPStatus.NOT_FOUND, "No file of this name was added here; it may have been removed already.")
     aside = _hidden(found[0].parent)
@@ -204,18 +255,22 @@ def file_name(given: str) -> str:
     """The name under which a file named `given` may be kept on any system: as readable, but never a path or hidden.
 
     Raises:
-        Refused: its suffix is none that a corpus knows.
+        Refused: its suffix is none of `SUFFIXES`.
     """
     shown = "".join(" " if char.isspace() else char for char in given)
     shown = "".join(char for char in shown if unicodedata.category(char) not in _UNSEEN)
     name = re.split(r"[/\\]", unicodedata.normalize("NFC", shown))[-1]
     stem, _, ending = _FORBIDDEN.sub("-", name).rstrip(". ").rpartition(".")
     suffix = f".{ending.lower()}"
-    if "." not in name or suffix not in corpus.SUFFIXES:
-        told = f"The file is of type {suffix[:20]}" if "." in name else "The file's name has no suffix"
+    if "." in name and suffix in corpus.CONTAINERS:
         raise Refused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{told}; what can be read is {', '.join(sorted(corpus.SUFFIXES))}."
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"A file of type {suffix} may hold several articles, and here they are added one at a time; whoever runs "
+            "the server can put it into the archive's folder.",
         )
+    if "." not in name or suffix not in SUFFIXES:
+        told = f"The file is of type {suffix[:20]}" if "." in name else "The file's name has no suffix"
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{told}; what can be read is {', '.join(sorted(SUFFIXES))}.")
     stem = " ".join(stem.split()).lstrip(".~ ").encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(". ")
     if _RESERVED.fullmatch(stem.split(".")[0].rstrip()):
         stem = f"_{stem}"
@@ -267,8 +322,11 @@ def _hidden(folder: Path) -> Path:
     return folder / f".{uuid.uuid4().hex}.part"
 
 
-def uploads_html(texts: Texts) -> str:
-    """The place in the archive's tab where files are chosen or dropped, and removed; `uploads.js` brings it to life."""
+def uploads_html(texts: Texts, *, addresses: bool = False) -> str:
+    """The place in the archive's tab where files are chosen or dropped, and removed; `uploads.js` brings it to life.
+
+    `addresses`: articles may be added by their address too.
+    """
     words = {name.removeprefix("upload_"): getattr(texts, name) for name in _WORDS}
     said = escape(json.dumps(words, ensure_ascii=False))
     size = MAX_BYTES // 10**6
@@ -277,10 +335,20 @@ def uploads_html(texts: Texts) -> str:
         f'data-address="{ADDRESS}" data-limit="{MAX_BYTES}">'
         f'<h2 id="or-upload-title">{escape(texts.upload_title)}</h2>'
         '<label class="or-upload-drop"><input type="file" class="or-hidden" multiple aria-describedby="or-upload-hint" '
-        f'accept="{",".join(sorted(corpus.SUFFIXES))}"><span class="or-upload-choose">{escape(texts.upload_choose)}'
+        f'accept="{",".join(sorted(SUFFIXES))}"><span class="or-upload-choose">{escape(texts.upload_choose)}'
         f'</span> <span aria-hidden="true">{escape(texts.upload_drop)}</span></label>'
         f'<p id="or-upload-hint" class="or-upload-hint">{escape(texts.upload_hint.format(size=size))}</p>'
+        f"{_address_html(texts) if addresses else ''}"
         '<p class="or-upload-status" role="status"></p><div class="or-upload-problems" role="alert"></div>'
         f'<div class="or-upload-added" hidden><h3 id="or-upload-list">{escape(texts.upload_list)}</h3>'
         '<ul aria-labelledby="or-upload-list"></ul></div></section>'
+    )
+
+
+def _address_html(texts: Texts) -> str:
+    return (
+        '<form class="or-upload-address"><label for="or-upload-url">'
+        f"{escape(texts.upload_address)}</label><div>"
+        '<input id="or-upload-url" type="url" required maxlength="2000" placeholder="https://" autocomplete="off" '
+        f'spellcheck="false" dir="ltr"><button type="submit">{escape(texts.upload_add)}</button></div></form>'
     )
