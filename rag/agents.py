@@ -186,6 +186,7 @@ class AnswerOut(_Given):
     confidence: float = Field(description="How probable it is, from 0 to 1, that the first quotation answers.")
     statements: list[StatementOut]
     citations: list[CitationOut]
+    sources: int = Field(description="Independent sources: an outlet, and a report that several print, count once.")
     nearest: list[HitOut] = Field(description="Where nothing was found: what came closest. No answer.")
     method: str
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from babel import Locale
 from babel.dates import format_date
 
 from rag.quotes import choose
 from rag.reader import Reading
-from rag.records import Answer, Citation, Hit, Statement
+from rag.records import Answer, Article, Citation, Hit, Statement
 from rag.retrieve import Candidate, Question
 
 _NEAREST = 3
@@ -27,6 +27,9 @@ _TEXTS: dict[str, dict[str, str]] = {
         "title": "“{title}”{about}: {quote}",
         "in_language": "in {name}",
         "also_in": " (also in {names})",
+        "same_report": " (same report also in {names})",
+        "one_source": "All of this comes from one source.",
+        "sources": "These quotations come from {count} independent sources.",
         "sample": "sample article",
         "not_found": "The archive holds no answer to this question.",
         "unknown_one": "No article mentions {names}.",
@@ -50,6 +53,9 @@ _TEXTS: dict[str, dict[str, str]] = {
         "title": "‘{title}’{about}: {quote}",
         "in_language": "in het {name}",
         "also_in": " (ook in {names})",
+        "same_report": " (hetzelfde bericht ook in {names})",
+        "one_source": "Dit komt allemaal uit één bron.",
+        "sources": "Deze citaten komen uit {count} onafhankelijke bronnen.",
         "sample": "voorbeeldartikel",
         "not_found": "Het archief heeft geen antwoord op deze vraag.",
         "unknown_one": "Geen enkel artikel noemt {names}.",
@@ -73,6 +79,9 @@ _TEXTS: dict[str, dict[str, str]] = {
         "title": "„{title}“{about}: {quote}",
         "in_language": "auf {name}",
         "also_in": " (auch in {names})",
+        "same_report": " (derselbe Bericht auch in {names})",
+        "one_source": "Alles davon stammt aus einer Quelle.",
+        "sources": "Diese Zitate stammen aus {count} unabhängigen Quellen.",
         "sample": "Beispielartikel",
         "not_found": "Das Archiv hat keine Antwort auf diese Frage.",
         "unknown_one": "Kein Artikel erwähnt {names}.",
@@ -102,11 +111,12 @@ def framing_language(language: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What an answer says beside its quotations: how many undated articles a date filter left out, and whether the
-    archive, or what the filters leave of it, is empty."""
+    archive, or what the filters leave of it, is empty; and the copies of the articles read, by id."""
 
     undated_left_out: int = 0
     archive_empty: bool = False
     nothing_allowed: bool = False
+    copies: Mapping[str, Sequence[Article]] = field(default_factory=dict)
 
 
 def from_quotes(
@@ -120,20 +130,22 @@ def from_quotes(
 ) -> Answer:
     """An answer made of quotations alone, best first. `standalone` is the question with what a follow-up leaves out."""
     framing = framing_language(language)
-    citations = choose(readings, standalone)
+    citations = choose(readings, standalone, circumstances.copies)
     statements = tuple(
-        Statement(_stated(citation, framing), (citation.number,), supported=True) for citation in citations
+        Statement(_stated(citation, framing, circumstances), (citation.number,), supported=True)
+        for citation in citations
     )
-    lines = [statement.text for statement in statements] + _undated(circumstances, _TEXTS[framing])
-    return Answer(
+    found = Answer(
         question=question,
         found=True,
-        text="\n\n".join(lines),
+        text="",
         language=framing,
         confidence=confidence,
         statements=statements,
         citations=tuple(citations),
     )
+    lines = [statement.text for statement in statements] + _sources(found, circumstances)
+    return replace(found, text="\n\n".join(lines + _undated(circumstances, _TEXTS[framing])))
 
 
 def not_found(
@@ -213,11 +225,27 @@ def nearest(candidates: Sequence[Candidate]) -> tuple[Hit, ...]:
     return tuple(kept.values())[:_NEAREST]
 
 
-def _stated(citation: Citation, language: str) -> str:
+def _stated(citation: Citation, language: str, circumstances: Circumstances) -> str:
     """The statement that a quotation makes: framed, with its number and where else it stands."""
-    names = ", ".join(other.source or other.title for other in citation.also_in)
-    also = _TEXTS[language]["also_in"].format(names=names) if names else ""
+    names = list(dict.fromkeys(other.source or other.title for other in citation.also_in))
+    names = [name for name in names if name != citation.article.source]
+    kind = "same_report" if _is_one_report(citation, circumstances) else "also_in"
+    also = _TEXTS[language][kind].format(names=", ".join(names)) if names else ""
     return f"{framed(citation, language)} [{citation.number}]{also}"
+
+
+def _is_one_report(citation: Citation, circumstances: Circumstances) -> bool:
+    """Whether all the articles that a quotation also stands in are copies of the one that is quoted."""
+    copies = {other.id for other in circumstances.copies.get(citation.article.id, ())}
+    return bool(citation.also_in) and copies.issuperset(other.id for other in citation.also_in)
+
+
+def _sources(found: Answer, circumstances: Circumstances) -> list[str]:
+    """How many independent sources several quotations have, where copies make them look like more."""
+    if len(found.citations) < 2 or not any(_is_one_report(item, circumstances) for item in found.citations):
+        return []
+    texts = _TEXTS[found.language]
+    return [texts["one_source"] if found.sources == 1 else texts["sources"].format(count=found.sources)]
 
 
 def framed(citation: Citation, language: str) -> str:

@@ -27,7 +27,7 @@ from rag.ingest import ingest
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
 from rag.rerank import LazyReranker
-from rag.retrieve import Candidate, Filter, Question, checked_filter, retrieve, understand
+from rag.retrieve import Candidate, Filter, Question, checked_filter, copies_of, retrieve, understand
 from rag.stores import Opened, Stores
 from rag.terms import is_whole, question_language
 
@@ -182,12 +182,12 @@ class Assistant:
             candidates = [candidate for candidate in candidates if candidate.stored.id in held]
             readings = read(understood, candidates, relevance, index=index)
             judgement = judge(understood, readings, mode(relevance), index=index)
+            dated = chosen.since or chosen.until
             circumstances = answers.Circumstances(
-                undated_left_out=catalog.undated(sources=chosen.sources, languages=chosen.languages)
-                if chosen.since or chosen.until
-                else 0,
+                undated_left_out=catalog.undated(sources=chosen.sources, languages=chosen.languages) if dated else 0,
                 archive_empty=catalog.count() == 0,
                 nothing_allowed=not candidates,
+                copies=copies_of(candidates, catalog),
             )
         clock.lap("read")
         framing = language or (question_language(question) if full == question else understood.language)

@@ -13,7 +13,7 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import ConfigDict, SkipValidation
 
-from rag.index import node_metadata
+from rag.chroma import node_metadata
 from rag.records import Passage
 
 if TYPE_CHECKING:

@@ -218,7 +218,7 @@ def ordinals(text: str) -> frozenset[int]:
 
 
 def _values(token: str, language: str | None) -> set[float]:
-    if token[0].isdigit():
+    if token[0].isdecimal():
         return _digits(token)
     word = token.casefold()
     if (told := _word(word, language)) is not None:
@@ -248,6 +248,8 @@ def _digits(token: str) -> set[float]:
     whole = re.fullmatch(r"(\d{1,3}(?:[.,]\d{3})+)[.,](\d{1,2})", compact)
     if whole:
         return {float(re.sub(r"[.,]", "", whole[1]) + "." + whole[2])}
+    if compact.count(".") + compact.count(",") > 1:  # figures of a table that stand beside each other
+        return {float(re.sub(r"[.,]", "", compact))}
     return {float(compact.replace(",", "."))}
 
 

@@ -10,11 +10,13 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import takewhile
+from types import MappingProxyType
 
 from rapidfuzz import fuzz
 
+from rag.alike import agree, bare, folded
 from rag.cite import cite
 from rag.kinds import (
     GIVES,
@@ -30,7 +32,7 @@ from rag.kinds import (
     turns,
 )
 from rag.reader import Reading
-from rag.records import Citation, Sentence
+from rag.records import Article, Citation, Sentence
 from rag.terms import fold, leans, names, question_language, text_forms, words
 
 MAX_CITATIONS = 5
@@ -50,17 +52,20 @@ _NEAR = 0.135  # of the share of the sentence quoted, from which a neighbour (or
 _LEANING_LIMIT = 280  # characters: a leaning sentence takes the one before along up to this length
 _NEAR_LIMIT = 260  # characters: neighbours that score nearly alike are quoted together up to this length
 _MAX_SENTENCES = 3
-_SAME = 88  # rapidfuzz ratio from which two quotations count as one
+_SAME = 88  # rapidfuzz ratio from which two quotations count as one, where they name the same names and numbers
 
 Fits = Callable[[str], bool]
 Key = tuple[str, int]  # a sentence: its article's id and its start
 
 
-def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
+def choose(
+    readings: Sequence[Reading], question: str, copies: Mapping[str, Sequence[Article]] = MappingProxyType({})
+) -> list[Citation]:
     """The citations of an answer: at most five, best first, fewer when the reader is sure, none twice.
 
     The question's kind shapes them: what is put first, how far each reaches, how many there are. Where several
-    articles answer about equally well, the newest comes first.
+    articles answer about equally well, the newest comes first. `copies` are those of the articles read, by id; a
+    citation says which of them hold the same quotation.
     """
     if not readings:
         return []
@@ -94,12 +99,14 @@ def choose(readings: Sequence[Reading], question: str) -> list[Citation]:
         citation = cite(len(citations) + 1, reading.passage, chosen[0].start, chosen[-1].end)
         if citation is None:
             continue
-        twin = next((other for other in citations if _same(other.quote, citation.quote)), None)
+        also_in = [other for other in copies.get(article.id, ()) if _holds(other.text, citation.quote)]
+        twin = next((other for other in citations if _same(other, citation)), None)
         if twin is None:
-            citations.append(citation)
+            citations.append(replace(citation, also_in=tuple(also_in)))
             quoted.append(reading)
-        elif article.id not in {twin.article.id, *(other.id for other in twin.also_in)}:
-            citations[twin.number - 1] = replace(twin, also_in=(*twin.also_in, article))
+        else:
+            known = {other.id: other for other in (*twin.also_in, article, *also_in) if other.id != twin.article.id}
+            citations[twin.number - 1] = replace(twin, also_in=tuple(known.values()))
         told += reading.share
         if len(citations) == limit:
             break
@@ -197,8 +204,18 @@ def _names(text: str, name: str) -> bool:
     return fold(words(name)[-1].text) in text_forms(text)
 
 
-def _same(one: str, other: str) -> bool:
-    return fuzz.ratio(one, other, score_cutoff=_SAME) > 0
+def _same(one: Citation, other: Citation) -> bool:
+    """Whether two quotations say the same in the same words; reports from one template do not."""
+    alike = fuzz.ratio(one.quote, other.quote, score_cutoff=_SAME) > 0
+    return alike and agree(one.quote, other.quote, one.article.language)
+
+
+def _holds(text: str, quote: str) -> bool:
+    """Whether a quotation stands in a text, whatever signs and quotation marks are used there."""
+    return quote in text or f" {bare(quote)} " in f" {_folded(text)} "
+
+
+_folded = lru_cache(maxsize=64)(folded)
 
 
 def _reach(

@@ -11,8 +11,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from rag.errors import CitationError
+
+
+def host(url: str | None) -> str | None:
+    """The host of an address, without "www."; None where it has none."""
+    try:
+        found = urlsplit(url or "").hostname
+    except ValueError:
+        return None
+    return found.removeprefix("www.") if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,11 @@ class Article:
     def sample(self) -> bool:
         """Whether this is a sample article, which must not pass for journalism."""
         return bool(self.metadata.get("sample"))
+
+    @property
+    def outlet(self) -> str | None:
+        """Whose article it is, as it is compared: the source in small letters, else the host of its address."""
+        return " ".join(self.source.casefold().split()) if self.source else host(self.url)
 
     def page_at(self, offset: int) -> int | None:
         """The page (from 1) on which `offset` stands; None where the document has no pages."""
@@ -273,6 +288,18 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     struck: tuple[Statement, ...] = ()
 
+    @property
+    def sources(self) -> int:
+        """How many independent sources the citations have: those of one outlet count once, and so do those of one
+        report that several outlets print."""
+        parts: list[set[str]] = []
+        for citation in self.citations:
+            told = {citation.article.id, *(other.id for other in citation.also_in)}
+            told.add(f"of {citation.article.outlet or citation.article.id}")
+            joined = [part for part in parts if part & told]
+            parts = [part for part in parts if part not in joined] + [told.union(*joined)]
+        return len(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain data, ready for JSON. Of what was struck, it holds the number only."""
         return {
@@ -283,6 +310,7 @@ class Answer:
             "confidence": round(self.confidence, 4),
             "statements": [statement.to_dict() for statement in self.statements],
             "citations": [citation.to_dict() for citation in self.citations],
+            "sources": self.sources,
             "nearest": [hit.to_dict() for hit in self.nearest],
             "method": self.method,
             "struck": len(self.struck),

@@ -6,6 +6,9 @@ sentence, and by the words they share. Words count only where they can: stems wi
 everywhere. Plain rank fusion, which counts a passage down for sharing no words with a question in another language,
 is wrong here.
 
+A story that several outlets print is read once: a passage whose sentences all stand in passages of its copies that come
+before it takes no place. What a later version supersedes is not read at all.
+
 Catalog and index may be those of a reader from whom articles are kept. He gets what he would get if they were not
 there: nothing is taken away after the best have been chosen, so that no place is lost to what he may not see.
 """
@@ -13,16 +16,18 @@ there: nothing is taken away after the best have been chosen, so that no place i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from rapidfuzz.distance import OSA
 
+from rag.alike import bare
 from rag.catalog import UNKNOWN_LANGUAGE, Catalog, StoredPassage
 from rag.embed import Vectors
-from rag.errors import SettingsError
+from rag.errors import SettingsError, VectorsUnavailable
 from rag.index import Index, stems
+from rag.records import Article
 from rag.terms import Name, content_words, fold, names, question_language, text_forms, words
 
 # What a share of the question's stems (same language only) and of its names and numbers adds to the two cosines.
@@ -32,6 +37,7 @@ NAME_WEIGHT = 0.06
 _BEGINNING = 5  # letters in which two stems must agree
 _PARTLY = 0.7  # what such a stem counts
 CANDIDATES = 12  # a language, from each index; the right passage is among the first five in 98 %
+_DEEPEST, _DEEPER = 768, 4  # how far down an index is asked where copies take the places, and by what factor each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +188,93 @@ def retrieve(
     if filter.by_article:
         stored = _allowed_passages(question, vector, languages, catalog=catalog, index=index, filter=filter)
     else:
-        ids: dict[str, None] = {}
-        for language in languages:
-            near = [found for found, _ in index.nearest(vector.tolist(), language, CANDIDATES)]
-            if len(near) < min(CANDIDATES, held[language]):  # nearly all that is near is hidden
-                near = catalog.nearest(vector, language, CANDIDATES)
-            ids.update((found, None) for found in near)
-            ids.update((found, None) for found, _ in _lexical(question, language, index=index))
-        stored = catalog.passages(list(ids))
+
+        def near(language: str, depth: int) -> list[str]:
+            try:
+                found = [found for found, _ in index.nearest(vector.tolist(), language, depth)]
+            except VectorsUnavailable:
+                found = []
+            if len(found) < min(depth, held[language]):  # nearly all that is near is hidden, or a server is away
+                found = catalog.nearest(vector, language, depth)
+            return found
+
+        def worded(language: str, depth: int) -> list[str]:
+            return [found for found, _ in _lexical(question, language, depth, index=index)]
+
+        takes = [partial(take, language) for language in languages for take in (near, worded)]
+        stored = _told_once(takes, {}, catalog=catalog, filter=filter)
     candidates = [score(question, vector, item, index=index) for item in stored]
     candidates.sort(key=lambda candidate: (-candidate.score, candidate.stored.id))
-    return candidates[:limit]
+    copies = catalog.copies(_articles(stored))
+    once = {item.id for item in _without_copies([candidate.stored for candidate in candidates], copies)}
+    return [candidate for candidate in candidates if candidate.stored.id in once][:limit]
+
+
+def copies_of(candidates: Iterable[Candidate], catalog: Catalog) -> dict[str, tuple[Article, ...]]:
+    """The copies in other articles of what was found, also those that were not: by article id, the oldest first."""
+    found = catalog.copies(_articles(candidate.stored for candidate in candidates))
+    return {one: tuple(filter(None, map(catalog.article, others))) for one, others in found.items()}
+
+
+def _articles(stored: Iterable[StoredPassage]) -> list[str]:
+    return list({item.passage.article.id for item in stored})
+
+
+def _told_once(
+    takes: Sequence[Callable[[int], list[str]]], held: dict[str, StoredPassage], *, catalog: Catalog, filter: Filter
+) -> list[StoredPassage]:
+    """The best `CANDIDATES` passages of each ranking, not counting copies and articles that later versions supersede.
+
+    Each of `takes` gives the ids of as many of the best passages as it is asked for, and is asked for more where there
+    are such. `held` are passages that are there already, by id. An earlier version answers where the filter's dates
+    leave the later one out.
+    """
+    kept: dict[str, StoredPassage] = {}
+    depth, waiting = CANDIDATES, list(takes)
+    while waiting:
+        found = [(take, take(depth)) for take in waiting]
+        unknown = {key for _, ids in found for key in ids if key not in held}
+        held.update((item.id, item) for item in catalog.passages(list(unknown)))
+        ranked = [(take, ids, [held[key] for key in ids if key in held]) for take, ids in found]
+        articles = _articles(item for _, _, items in ranked for item in items)
+        copies = catalog.copies(articles)
+        outdated = catalog.superseded(articles, since=filter.since, until=filter.until)
+        waiting = []
+        for take, ids, items in ranked:
+            told = _without_copies([item for item in items if item.passage.article.id not in outdated], copies)
+            kept.update((item.id, item) for item in told[:CANDIDATES])
+            if len(told) < CANDIDATES and len(ids) == depth < _DEEPEST:
+                waiting.append(take)
+        depth *= _DEEPER
+    return list(kept.values())
+
+
+def _without_copies(stored: Sequence[StoredPassage], copies: Mapping[str, Collection[str]]) -> list[StoredPassage]:
+    """These passages without those whose sentences all stand in others that are copies: of equals the first is kept.
+
+    What another passage has beside them is never left out.
+    """
+    kept: dict[str, StoredPassage] = {}
+    concerned = set(copies).union(*copies.values())
+    said = {item.id: _said(item) for item in stored if item.passage.article.id in concerned}
+    for item in stored:
+        others = copies.get(item.passage.article.id, ())
+        near = [other for other in kept.values() if other.passage.article.id in others]
+        if near and said[item.id] <= frozenset().union(*(said[other.id] for other in near)):
+            continue
+        for other in near:
+            if said[other.id] <= said[item.id]:
+                del kept[other.id]
+        kept[item.id] = item
+    return list(kept.values())
+
+
+def _said(item: StoredPassage) -> frozenset[str]:
+    text = item.passage.article.text
+    return frozenset(_bare(text[sentence.start : sentence.end]) for sentence in item.passage.sentences)
+
+
+_bare = lru_cache(maxsize=8192)(bare)
 
 
 def _allowed_passages(
@@ -214,21 +296,25 @@ def _allowed_passages(
     by_language: dict[str, list[tuple[float, StoredPassage]]] = {}
     for pair in ranked:
         by_language.setdefault(pair[1].passage.article.language or UNKNOWN_LANGUAGE, []).append(pair)
-    kept: dict[str, StoredPassage] = {}
-    for language, pairs in by_language.items():
+
+    def near(language: str, depth: int) -> list[str]:
+        return [item.id for _, item in by_language[language][:depth]]
+
+    def worded(language: str, depth: int) -> list[str]:
+        return [found for found, _ in _lexical(question, language, depth, index=index, articles=articles)]
+
+    for pairs in by_language.values():
         pairs.sort(key=lambda pair: -pair[0])
-        kept.update((item.id, item) for _, item in pairs[:CANDIDATES])
-        ids = [found for found, _ in _lexical(question, language, index=index, articles=articles)]
-        kept.update((item.id, item) for item in catalog.passages(ids))
-    return list(kept.values())
+    takes = [partial(take, language) for language in by_language for take in (near, worded)]
+    return _told_once(takes, {item.id: item for _, item in ranked}, catalog=catalog, filter=filter)
 
 
 def _lexical(
-    question: Question, language: str, *, index: Index, articles: Sequence[str] | None = None
+    question: Question, language: str, depth: int, *, index: Index, articles: Sequence[str] | None = None
 ) -> list[tuple[str, float]]:
     stemmed = question_stems(question) if language == question.language else frozenset()
     forms = {form for name in question.names for part in name.parts for form in part}
-    return index.matching(stemmed=stemmed, forms=forms, language=language, limit=CANDIDATES, articles=articles)
+    return index.matching(stemmed=stemmed, forms=forms, language=language, limit=depth, articles=articles)
 
 
 def score(question: Question, vector: Vectors, item: StoredPassage, *, index: Index) -> Candidate:

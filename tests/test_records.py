@@ -75,7 +75,7 @@ def test_an_answer_becomes_json_and_keeps_everything() -> None:
         timings={"embed": 12.3456},
     )
     plain = json.loads(json.dumps(answer.to_dict()))
-    assert set(plain) == {item.name for item in dataclasses.fields(Answer)}
+    assert set(plain) == {item.name for item in dataclasses.fields(Answer)} | {"sources"}
     assert plain["confidence"] == 0.9123
     assert plain["statements"] == [{"text": "…", "citations": [1], "supported": True, "score": 1.0}]
     cited = plain["citations"][0]
