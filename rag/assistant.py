@@ -24,12 +24,13 @@ from rag.errors import CorpusError, LLMError, SettingsError
 from rag.feedback import Feedback
 from rag.followup import standalone
 from rag.ingest import ingest
+from rag.question import MAX_QUESTION, check_question
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
 from rag.rerank import LazyReranker
 from rag.retrieve import Candidate, Filter, Question, checked_filter, copies_of, retrieve, understand
 from rag.stores import Opened, Stores
-from rag.terms import is_whole, question_language
+from rag.terms import question_language
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from rag.written import Writer
 
-MAX_QUESTION = 2_000  # characters
 MAX_HISTORY = 6  # earlier turns that a follow-up question may refer to
 _READ = 12  # passages that the reader looks into
 
@@ -159,7 +159,7 @@ class Assistant:
         written: bool = True,
     ) -> Iterator[Event]:
         """Answer as `ask` does, step by step: the "hits", then each "statement", then the whole "answer"."""
-        _check_question(question)
+        check_question(question)
         chosen = checked_filter(languages, sources, since, until)
         clock = Clock()
         writer = self._writer if written else None
@@ -241,7 +241,7 @@ class Assistant:
         Raises:
             SettingsError: the query is empty or too long, `limit` is not positive, or a filter cannot be used.
         """
-        _check_question(query)
+        check_question(query)
         if limit < 1:
             raise SettingsError(f"limit is {limit}, expected 1 or more")
         chosen = checked_filter(languages, sources, since, until)
@@ -256,6 +256,11 @@ class Assistant:
         """
         with self._reading() as (catalog, _, _):
             return catalog.article(article_id, version)
+
+    def superseded(self, ids: Sequence[str]) -> dict[str, str]:
+        """For each of these articles that a later version supersedes: the id of the latest."""
+        with self._reading() as (catalog, _, _):
+            return catalog.superseded(ids)
 
     def articles(self) -> list[Article]:
         """All articles of the archive, newest first, the undated last."""
@@ -387,14 +392,3 @@ def _candidates(understood: Question, chosen: Filter, limit: int, opened: Opened
     found = retrieve(understood, vector, catalog=catalog, index=index, filter=chosen, limit=limit)
     clock.lap("retrieve")
     return found
-
-
-def _check_question(question: str) -> None:
-    if not question.strip():
-        raise SettingsError("the question is empty; expected a few words")
-    if len(question) > MAX_QUESTION:
-        raise SettingsError(
-            f"the question has {len(question):,} characters, expected at most {MAX_QUESTION:,}; shorten it"
-        )
-    if not is_whole(question):
-        raise SettingsError("the question holds half a character (a lone surrogate), expected text; take it out")

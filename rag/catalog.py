@@ -49,13 +49,14 @@ class Catalog:
         self._article: Callable[[int], Article] = lru_cache(maxsize=2048)(self._load_article)
         # Which articles may be seen, as SQL. It is part of every query, so that this is decided when that runs.
         self._sight: listing.Condition = ("1", [])
-        self._limited = False
+        self._limited, self._readers = False, frozenset[str]()
+        self._overviews: dict[str, tuple[tuple[int, int], Overview]] = {}  # by sight; shared by all views
 
     def for_groups(self, names: Collection[str]) -> Catalog:
         """This catalog as a reader in these groups (folded) sees it. Cheap; shares the connection; only for reading."""
         view = copy(self)
         view._sight = (f"revision NOT IN ({groups.HIDDEN})", [json.dumps(sorted(names))])
-        view._limited = True
+        view._limited, view._readers = True, frozenset(names)
         return view
 
     def hidden(self) -> frozenset[str]:
@@ -83,8 +84,21 @@ class Catalog:
 
     # Articles and passages
 
-    def put_article(self, article: Article, stored: Iterable[StoredPassage]) -> None:
-        """Write an article and its passages, in place of what was there for its path."""
+    def announce(self, stored: Iterable[StoredPassage]) -> list[StoredPassage]:
+        """Those of these passages that the indexes do not hold yet: to be added now, before they are written here.
+
+        Should they never be written, they count as such that are to be taken out of the indexes.
+        """
+        with self.transaction() as db:
+            held = "SELECT 1 FROM passages WHERE id = ? AND indexed"
+            fresh = [item for item in stored if not db.execute(held, (item.id,)).fetchone()]
+            rows = ((item.id, item.passage.article.language or UNKNOWN_LANGUAGE) for item in fresh)
+            db.executemany("INSERT OR REPLACE INTO removed VALUES (?, ?)", rows)
+        return fresh
+
+    def put_article(self, article: Article, stored: Iterable[StoredPassage], *, indexed: bool = False) -> None:
+        """Write an article and its passages, which the indexes hold already or not, in place of what was there for its
+        path."""
         with self.database.held() as db:
             old = db.execute("SELECT revision FROM articles WHERE path = ?", (article.path,)).fetchone()
             if old:
@@ -114,7 +128,7 @@ class Catalog:
             stories.add(db, written.lastrowid, article)
             for item in stored:
                 written = db.execute(
-                    "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                    "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         item.id,
                         article.id,
@@ -124,8 +138,11 @@ class Catalog:
                         item.passage.context,
                         json.dumps([(s.start, s.end, s.paragraph) for s in item.passage.sentences]),
                         item.vectors.astype(np.float16).tobytes(),
+                        indexed,
                     ),
                 )
+                if indexed:
+                    db.execute("DELETE FROM removed WHERE passage_id = ?", (item.id,))
                 places = ((key, written.lastrowid, row) for row, key in enumerate(item.keys))
                 db.executemany("INSERT OR IGNORE INTO embedded VALUES (?, ?, ?)", places)
 
@@ -143,7 +160,9 @@ class Catalog:
             article = self._article(rows[0][0]) if rows else None
             if article is None or not version or article.text_sha256.startswith(version):
                 return article
-            return versions.find(self._rows, article_id, version)
+            found = versions.find(self._rows, article_id, version)
+            # Whoever may read what it says now may not have been allowed to read what it said then.
+            return found if found and (not self._limited or not found.groups or found.groups & self._readers) else None
 
     def articles(self) -> list[Article]:
         """All articles, newest first, the undated last."""
@@ -274,9 +293,12 @@ class Catalog:
             return [self._article(revision) for revision in found[offset : offset + limit]], len(found)
 
     def overview(self) -> Overview:
-        """What the archive holds, counted. Reads no article."""
-        with self.database.held():
-            return listing.overview(self._rows, self._sight)
+        """What the archive holds, counted. Reads no article, and counts anew only where something was written."""
+        with self.database.held() as db:
+            state, sight = (self.database.changed(), db.total_changes), repr(self._sight)
+            if self._overviews.get(sight, (None,))[0] != state:
+                self._overviews[sight] = state, listing.overview(self._rows, self._sight)
+            return self._overviews[sight][1]
 
     def undated(self, *, sources: Collection[str] | None = None, languages: Collection[str] | None = None) -> int:
         """How many articles, of these outlets and languages, have no date."""

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -47,8 +47,10 @@ _TITLE_CHARS, _TITLE_WORDS = 70, 10
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def files(root: Path) -> list[Path]:
+def files(root: Path, failed: Callable[[OSError], None] | None = None) -> list[Path]:
     """The files below `root` that can be read, sorted. Hidden ones are left out, and links that lead out of `root`.
+
+    `failed` is told of each folder that cannot be listed, whose files are missing then.
 
     Raises:
         CorpusError: if `root` is not a folder.
@@ -57,7 +59,7 @@ def files(root: Path) -> list[Path]:
         raise CorpusError(f"{root} is not a folder; give the folder that holds the articles")
     home = root.resolve()
     found = []
-    for here, folders, names in os.walk(root):  # does not follow links to folders
+    for here, folders, names in os.walk(root, onerror=failed):  # does not follow links to folders
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(here, name)

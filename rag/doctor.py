@@ -1,6 +1,7 @@
 """What is configured, whether it is there, and whether the language model can be used: one finding for each.
 
-Nothing is built, changed or mended here; a finding says what to do.
+What is found of the archive stands in `checkup.py`, and of the machine in `machine.py`. Nothing is built here; a
+finding says what to do.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ import datetime as dt
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from rag import embed
+from rag import checkup, embed
 from rag.check import Checker
 from rag.errors import LLMError, RagError
 from rag.llm import LanguageModel, LazyModel, ModelFailed
+from rag.machine import Finding
 from rag.prose import Draft, Reply, request
 from rag.records import Article, Citation
 from rag.rerank import open_reranker
+from rag.restore import unfinished
 from rag.stores import Stores
 
 _QUOTE = "Forty ships had waited outside the harbour of Lindmouth for a pilot."
@@ -32,18 +33,6 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, whether it is well, and what there is to say of it, as one line."""
-
-    name: str
-    ok: bool
-    says: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "ok": self.ok, "says": self.says}
-
-
 def corpus(folder: Path) -> Finding:
     """The folder of the articles."""
     if not folder.is_dir():
@@ -52,31 +41,17 @@ def corpus(folder: Path) -> Finding:
     return Finding("corpus", True, f"{folder}, {sum(path.is_file() for path in folder.rglob('*'))} files")
 
 
-def index(folder: Path, model: str) -> Iterator[Finding]:
-    """The index in a folder, which the embedding model of this name made, and what it holds."""
+def index(folder: Path, model: str, *, repair: bool = False) -> Iterator[Finding]:
+    """The index in a folder, which the embedding model of this name made, and what it holds; mended first if wanted."""
     stores = Stores(folder, model)
-    if not stores.exist():
-        yield Finding("index", True, f"{folder}, not built yet: the first question builds it, or: python -m rag sync")
-        return
     try:
-        with stores.reading() as (catalog, held, _):
-            expected, vectors, texts = catalog.indexed(), held.vectors_held(), held.words_held()
-            articles, passages, skipped = catalog.count(), sum(catalog.languages().values()), len(catalog.skipped())
-    except RagError as error:
-        yield Finding("index", False, str(error))
-        return
+        if stores.exist() or unfinished(folder):
+            yield from checkup.archive(stores, repair=repair)
+        else:
+            said = f"{folder}, not built yet: the first question builds it, or: python -m rag sync"
+            yield Finding("index", True, said)
     finally:
         stores.close()
-    whole = vectors == texts == expected
-    missing = f" holds {vectors} vectors and {texts} texts, expected {expected} of each; run: python -m rag sync"
-    yield Finding("index", whole, f"{folder}{'' if whole else missing}")
-    said = (
-        f"{articles}, in {passages} passages"
-        if articles
-        else "none; put some into the corpus and run: python -m rag sync"
-    )
-    skips = f"; {skipped} files were skipped: python -m rag sync names them" if skipped else ""
-    yield Finding("articles", articles > 0, said + skips)
 
 
 def embedding(name: str) -> Finding:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.facts import Evidence
+from rag.onnx import session
 from rag.wordpieces import BOS, EOS, WordPieces
 
 _MODEL = Path(__file__).with_name("check-int8.onnx")
@@ -26,11 +27,7 @@ class Entailment:
     """The bundled model. Safe to use from several threads."""
 
     def __init__(self, pieces: WordPieces, model: Path = _MODEL, head: Path = _HEAD) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2  # a statement is checked while the model writes the next one
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session = session(model, threads=2)  # a statement is checked while the model writes the next one
         with np.load(head) as held:
             self._weight, self._bias = held["weight"], float(held["bias"][0])
         self._pieces = pieces

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.assistant import MAX_QUESTION
 from rag.errors import SettingsError
+from rag.question import MAX_QUESTION
 from rag.terms import question_language
 
 BUILT_IN = Path(__file__).with_name("evaluation.jsonl")  # about the starter corpus

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rag.errors import ArchiveIndexError, RagError, SettingsError
+from rag.question import MAX_QUESTION
 from rag.records import Answer
 
 _log = logging.getLogger(__name__)
 
 Verdict = Literal["up", "down"]
 
-MAX_QUESTION = 2_000  # characters
 MAX_NOTE = 1_000  # characters
 MAX_CITATIONS = 5
 ID = r"[0-9a-f]{32}"

@@ -65,13 +65,15 @@ class _Sync:
         self.root, self.catalog, self.index, self.embedder, self.progress = root, catalog, index, embedder, progress
         self.state = SyncState(catalog.database, catalog.dim)
         self.said = folder.defaults(root)
-        self.files = {path.relative_to(root).as_posix(): path for path in corpus.files(root)}
+        self.unread: dict[str, str] = {}  # folders that cannot be listed, whose articles stay as they are
+        self.files = {path.relative_to(root).as_posix(): path for path in corpus.files(root, self._failed)}
         self.added = self.updated = self.removed = 0
 
     def run(self, ray: str) -> SyncReport:
         known = self.state.files()
         changed = self._changed(known)
-        for path in sorted((known.keys() | self.state.files_of_parts()) - self.files.keys()):
+        gone = (known.keys() | self.state.files_of_parts()) - self.files.keys()
+        for path in sorted(path for path in gone if not path.startswith(tuple(self.unread))):
             self._remove(path, self.state.parts(path), spare=bool(changed))
         if self.removed:  # or what is gone would take the places of what could answer, until the sync is over
             settle(self.catalog, self.index)
@@ -82,9 +84,14 @@ class _Sync:
         settle(self.catalog, self.index)
         self.state.forget_spared()
         unchanged = self.catalog.count() - self.added - self.updated
-        return SyncReport(self.added, self.updated, self.removed, unchanged, tuple(self.catalog.skipped()))
+        skipped = (*self.catalog.skipped(), *sorted(self.unread.items()))
+        return SyncReport(self.added, self.updated, self.removed, unchanged, skipped)
 
     # Which files
+
+    def _failed(self, error: OSError) -> None:
+        path = Path(error.filename).relative_to(self.root).as_posix()
+        self.unread[f"{path}/"] = f"the folder cannot be read: {error.strerror or error}"
 
     def _changed(self, known: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
         """The files that are new or whose bytes have changed: what is to be noted of each when it is done."""
@@ -229,21 +236,23 @@ class _Sync:
 
     def _store(self, waiting: list[_Made], vectors: TextVectors) -> None:
         """Write what was made: each article as a whole or not at all."""
-        stored = iter(vectors.stored([made.draft for made in waiting if made.draft]))
-        replaced = False
+        drafts = [made.draft for made in waiting if made.draft]
+        stored = dict(zip((draft.article.id for draft in drafts), vectors.stored(drafts), strict=True))
+        # What replaces an article is found as soon as that no longer is; others can wait.
+        replaced = {key for key in stored if self.catalog.article(key)}
+        if replaced:
+            self.index.add(self.catalog.announce(item for key in sorted(replaced) for item in stored[key]))
         for made in waiting:
             place = made.part.place
-            record = PartRecord(made.file, made.part.sha256, made.reason, made.repeated)
             with self.catalog.transaction():
-                self.state.put_part(place, record)
+                self.state.put_part(place, PartRecord(made.file, made.part.sha256, made.reason, made.repeated))
                 if made.reason is not None:
                     self.removed += self.catalog.remove_article(place)
                 elif made.draft:
-                    old = self.catalog.article(made.draft.article.id)
-                    self.catalog.put_article(made.draft.article, next(stored))
-                    self.added, self.updated = self.added + (old is None), self.updated + (old is not None)
-                    replaced = replaced or old is not None
-        # What replaces an article should be found at once, since the old one no longer is; others can wait.
+                    article = made.draft.article
+                    self.catalog.put_article(article, stored[article.id], indexed=article.id in replaced)
+                    self.added += article.id not in replaced
+                    self.updated += article.id in replaced
         if replaced or len(self.catalog.pending()[0]) >= BATCH:
             settle(self.catalog, self.index)
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rag.errors import RerankerError
+from rag.onnx import session
 from rag.records import Passage
 from rag.wordpieces import BOS, EOS, WordPieces, bundled
 
@@ -83,14 +84,10 @@ class SentenceRanker:
     """The bundled cross-encoder. Safe to use from several threads."""
 
     def __init__(self, pieces: WordPieces, model: Path = _MODEL, head: Path = _HEAD) -> None:
-        import onnxruntime
-
         # A thread reads a whole passage. Sharing the steps of a batch takes a tenth more, and makes a score depend on
         # what else is read, since all activations of a run share their eight-bit scales.
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
         self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS), thread_name_prefix="rerank")
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session = session(model, threads=1)
         with np.load(head) as held:
             self._linear, self._none = held["linear"], held["null"]
             self._linear_bias, self._none_bias = float(held["linear_bias"][0]), float(held["null_bias"][0])

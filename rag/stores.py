@@ -107,8 +107,8 @@ class Stores:
                 self._writable = False  # before anything else is written, it is looked at again
                 if _is_full(error):
                     raise ArchiveIndexError(
-                        f"the disk that holds {self.path} is full ({error}); what was written before is safe; free some "
-                        "space and run: python -m rag sync"
+                        f"the disk that holds {self.path} is full ({error}); what was written before is safe; free "
+                        "some space and run: python -m rag sync"
                     ) from error
                 raise
 
@@ -151,6 +151,10 @@ class Stores:
     def _open(self) -> Opened:
         if self._opened is None:
             self.path.mkdir(parents=True, exist_ok=True)
+            if (self.path.with_name(f"{self.path.name}.restoring") / "restore.json").exists():
+                raise ArchiveIndexError(
+                    f"a restore into {self.path} was cut off; finish it with: python -m rag restore FILE"
+                )
             self._embedder = self._embedder or load(self._model)
             manifest.check(self.path, self._embedder)
             catalog = Catalog(self.path / feedback.CATALOG, dim=self._embedder.dim)
@@ -186,7 +190,7 @@ class Stores:
             self._writing.release()
 
     def _indexes(self, catalog: Catalog) -> Index:
-        """The indexes, holding what the catalog says: what a crash left undone is done, what is damaged is made again."""
+        """The indexes, holding what the catalog says: what was left undone is done, what is damaged made again."""
         index: Index | None = None
         try:
             index = Index(self.path)
@@ -245,8 +249,9 @@ class Stores:
             lock.acquire(timeout=patience)
         except Timeout:
             raise IndexLocked(
-                f"another process is writing to the index {self.path}: {self._writer()}; wait for it or stop it (a "
-                "server that runs with --watch brings the index up to date by itself), or use another index with --index"
+                f"another process is writing to the index {self.path}: {self._writer()}; wait for it or stop it "
+                "(a server that runs with --watch brings the index up to date by itself), or use another index with "
+                "--index"
             ) from None
         self._lock = lock
         # argv[0] alone would be the path of a script.
@@ -278,5 +283,6 @@ def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     return any(
-        sign in str(error).lower() for sign in ("disk is full", "disk i/o error", "no space left", "file too large", "os error 28")
+        sign in str(error).lower()
+        for sign in ("disk is full", "disk i/o error", "no space left", "file too large", "os error 28")
     )

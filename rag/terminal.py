@@ -17,8 +17,11 @@ from rag import settings
 from rag.records import Answer, Article, Citation, Hit, SyncReport
 
 if TYPE_CHECKING:
-    from rag.doctor import Finding
+    from rag.adding import AddReport
+    from rag.backup import BackupReport
     from rag.feedback import Feedback
+    from rag.machine import Finding
+    from rag.restore import RestoreReport
 
 # C0 and C1 control characters and the bidirectional overrides: text from a file must not steer the terminal.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -125,6 +128,35 @@ class Page:
         )
         for path, reason in report.skipped:
             self.line(f"{path}: {reason}", indent="  ")
+
+    def add_report(self, report: AddReport) -> None:
+        """What became of each address; what failed goes to stderr, a line each."""
+        told = (("added", report.added), ("updated", report.updated), ("unchanged", report.unchanged))
+        for outcome, pairs in told:
+            for _, place in pairs:
+                self.line(f"{outcome}: {place}")
+        if report.unsynced:
+            self.line(f"The files are there and not yet in the index: {report.unsynced}")
+        for url, reason in report.failed:
+            complain(f"{url}: {reason}")
+
+    def backup_report(self, report: BackupReport) -> None:
+        held = f"{report.articles} articles in {report.files} files, {report.feedback} verdicts of readers"
+        self.line(f"{held}: backed up to {report.file} ({report.size / 1e6:,.1f} MB)")
+        if report.doubtful:
+            self.line(f"{len(report.doubtful)} files are missing in it or half written:")
+        for path, reason in report.doubtful:
+            self.line(f"{path}: {reason}", indent="  ")
+
+    def restore_report(self, report: RestoreReport) -> None:
+        if report.finished:
+            self.line("A restore that had been cut off is finished now; no other backup was read.")
+        held = f"{report.articles} articles, {report.feedback} verdicts of readers, as of {report.made}"
+        self.line(f"{held}: restored to {report.corpus} and {report.index}")
+        for path in report.aside:
+            self.line(f"what was there before is in {path}", indent="  ")
+        if report.note:
+            self.line(f"Before it can be used: {report.note}")
 
     def feedback(self, feedback: Sequence[Feedback]) -> None:
         for rank, item in enumerate(feedback):

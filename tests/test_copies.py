@@ -59,7 +59,7 @@ def test_a_found_answer_is_the_question_the_quotations_and_where_they_stand() ->
         "\n"
         "“First line.”\n"
         "“Some first words…”\n"
-        "https://wiki.example/archive/article/b?start=0&end=11#quote"
+        "https://wiki.example/archive/article/b?start=0&end=11&v=000000000000#quote"
     )
     assert markdown(answer, BASE + "/") == (
         "**Who pays?**\n"
@@ -71,7 +71,7 @@ def test_a_found_answer_is_the_question_the_quotations_and_where_they_stand() ->
         "\n"
         "> “First line.”\n"
         ">\n"
-        "> *Some first words…*, <https://wiki.example/archive/article/b?start=0&end=11#quote>"
+        "> *Some first words…*, <https://wiki.example/archive/article/b?start=0&end=11&v=000000000000#quote>"
     )
 
 
@@ -91,7 +91,7 @@ def test_the_source_is_named_in_the_readers_language_and_the_quotation_marked_in
     assert copied.split("\n") == [
         "„Licensing comes first.“",
         f"The Daily Example, {place}",
-        f"{BASE}/article/nl-a-1?start=12&end=34#quote",
+        f"{BASE}/article/nl-a-1?start=12&end=34&v=000000000000#quote",
     ]
     rich = markdown(found(citing(SAMPLE, "Licensing comes first.", also_in=also), language=language), BASE)
     assert place.split("licences")[1][1:] in rich
@@ -111,7 +111,9 @@ def test_an_article_in_a_language_that_we_do_not_speak_is_quoted_in_the_marks_of
 def test_what_is_no_web_address_is_not_linked() -> None:
     for url in ("javascript:alert(1)", "https://user:word@daily.example/", "file:///etc/passwd", "daily.example/a"):
         article = dataclasses.replace(ARTICLE, url=url)
-        assert quotation(citing(article, "First line."), "en", BASE).endswith("/article/nl-a-1?start=0&end=11#quote")
+        assert quotation(citing(article, "First line."), "en", BASE).endswith(
+            "/article/nl-a-1?start=0&end=11&v=000000000000#quote"
+        )
         assert quotation(citing(article, "First line."), "en", "").endswith("13 October 2025")
 
 
@@ -151,7 +153,7 @@ def test_an_address_ends_no_link_early_whatever_it_holds(address: str, quote: st
 def test_not_found_says_so_and_calls_what_came_near_no_answer(language: str, closest: str) -> None:
     answer = Answer("Who?", False, "There is none.", language, 0.1, nearest=(hit(BARE), hit(BARE)))
     title = in_marks("Some first words…", language)
-    link = f"{BASE}/article/b?start=0&end=11#quote"
+    link = f"{BASE}/article/b?start=0&end=11&v=000000000000#quote"
     assert plain(answer, BASE) == f"Who?\n\nThere is none.\n\n{closest}:\n\n{title}\n{link}\n\n{title}\n{link}"
     assert markdown(answer, BASE) == (
         f"**Who?**\n\nThere is none.\n\n{closest}:\n\n- *Some first words…*, <{link}>\n- *Some first words…*, <{link}>"

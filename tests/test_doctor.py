@@ -48,15 +48,15 @@ def test_an_archive_that_is_well_is_told_in_a_line_for_each_thing(
     where: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["doctor", *where]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
-        f"ok     {name}"
-        for name in ("corpus", "index", "articles", "embedding model", "cross-encoder", "language model")
-    ]
-    assert f"{where[1]}, 3 files" in lines[0]
-    assert re.search(r"2, in \d+ passages; 1 files were skipped", lines[2])
-    assert "384 numbers" in lines[3]
-    assert "ON_RECORD_LLM connects one" in lines[5]
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    archive = ["corpus", "index", "articles", "catalog", "vectors", "Chroma", "Tantivy"]
+    machine = ["settings", "connections", "disk", "memory", "versions"]
+    names = [*archive, "embedding model", "cross-encoder", *machine, "language model"]
+    assert list(lines) == [f"ok     {name}" for name in names]
+    assert f"{where[1]}, 3 files" in lines["ok     corpus"]
+    assert re.search(r"2, in \d+ passages; 1 files were skipped", lines["ok     articles"])
+    assert "384 numbers" in lines["ok     embedding model"]
+    assert "ON_RECORD_LLM connects one" in lines["ok     language model"]
 
 
 def test_json_holds_the_same(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from loopback import Served, Server
 from playwright.sync_api import expect
 from rooms import ANSWER, FIELD, Room
 
-from rag.assistant import MAX_QUESTION
+from rag.question import MAX_QUESTION
 from rag.web.wordings import texts_for
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import Served, Server
 from rooms import Room, room
+from sites import ALLOWED, Page, site
 from stories import HARBOUR
 
 from rag import Assistant
@@ -165,6 +166,27 @@ def test_the_page_does_not_grow_wider_than_the_screen(browser: Browser, desk: Se
         choose(entered, story("a" * 120 + ".md", HARBOUR.replace("Harbour reopens", "Donaudampfschiff" * 12)))
         added(entered).wait_for()
         assert entered.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_an_article_is_added_by_its_address(browser: Browser, desk: Served, tmp_path: Path) -> None:
+    with (
+        site({"/harbour.txt": Page(HARBOUR.split("---")[2].encode(), type="text/plain")}) as news,
+        Assistant(corpus=tmp_path / "corpus", index=tmp_path / "second") as assistant,
+        Server(assistant, Settings(uploads=True, add_urls=True, fetch_addresses=ALLOWED)) as served,
+        room(browser, served, "/?view=archive", viewport={"width": 320, "height": 640}) as entered,
+    ):
+        field = entered.page.get_by_label(EN.upload_address)
+        field.fill("http://10.0.0.1/")
+        field.press("Enter")
+        says(entered, "http://10.0.0.1/ was not added. The host 10.0.0.1 has no public address", "alert")
+        field.fill(news.at("/harbour.txt"))
+        entered.page.get_by_role("button", name=EN.upload_add, exact=True).click()
+        says(entered, "You can ask about it now.")
+        assert "forty ships" in assistant.ask(SHIPS).citations[0].quote
+        assert field.input_value() == ""
+        added(entered).wait_for()
+        assert entered.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        entered.complaints.clear()  # of the address that was refused
 
 
 def test_where_uploads_are_off_there_is_no_place_for_them(browser: Browser, server: Served) -> None:

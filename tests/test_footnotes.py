@@ -23,6 +23,7 @@ from rag.web.footnotes import dokuwiki, markdown_footnotes, mediawiki
 
 LINK = "https://daily.example/a?b=1&c=2#:~:text=Licensing%20comes%20first."
 QUOTED = found(citing(ARTICLE, "Licensing comes first."), citing(SAMPLE, "First line.", 2), language="en")
+AT = "start=0&end=11&v=000000000000#quote"
 NAME = "or-[0-9a-f]{10}"
 
 
@@ -40,7 +41,7 @@ def test_mediawiki_gets_the_quotation_and_a_footnote_with_its_source() -> None:
         f'<ref name="or-1">The Daily Example, [{LINK} “Warner wants licences”], 13 October 2025</ref>\n'
         "\n"
         "The Daily Example, 13 October 2025 (sample article, in German): “First line.”"
-        f'<ref name="or-2">The Daily Example, [{BASE}/article/nl-a-1?start=0&end=11#quote “Warner wants licences”], '
+        f'<ref name="or-2">The Daily Example, [{BASE}/article/nl-a-1?{AT} “Warner wants licences”], '
         "13 October 2025, page 1, sample article</ref>"
     )
 
@@ -51,7 +52,7 @@ def test_dokuwiki_gets_the_same_in_its_own_way() -> None:
         f"((The Daily Example, [[{LINK}|“Warner wants licences”]], 13 October 2025))\n"
         "\n"
         "The Daily Example, 13 October 2025 (sample article, in German): “First line.”"
-        f"((The Daily Example, [[{BASE}/article/nl-a-1?start=0&end=11#quote|“Warner wants licences”]], "
+        f"((The Daily Example, [[{BASE}/article/nl-a-1?{AT}|“Warner wants licences”]], "
         "13 October 2025, page 1, sample article))"
     )
 
@@ -64,14 +65,14 @@ def test_markdown_gets_its_footnotes_at_the_end() -> None:
         "\n"
         f"[^or-1]: The Daily Example, [“Warner wants licences”](<{LINK}>), 13 October 2025\n"
         "\n"
-        f"[^or-2]: The Daily Example, [“Warner wants licences”](<{BASE}/article/nl-a-1?start=0&end=11#quote>), "
+        f"[^or-2]: The Daily Example, [“Warner wants licences”](<{BASE}/article/nl-a-1?{AT}>), "
         "13 October 2025, page 1, sample article"
     )
 
 
 def test_only_what_is_known_of_an_article_is_said() -> None:
     bare = found(citing(BARE, "First line."))
-    link = f"{BASE}/article/b?start=0&end=11#quote"
+    link = f"{BASE}/article/b?{AT}"
     assert unnamed(mediawiki(bare, BASE)) == (
         f'“Some first words…”: “First line.”<ref name="or-1">[{link} “Some first words…”]</ref>'
     )
@@ -107,7 +108,7 @@ def test_a_written_answer_keeps_its_markers_as_footnotes_that_hold_the_quotation
 def test_what_was_not_found_is_copied_with_what_came_near_and_no_footnote() -> None:
     answer = Answer("Who?", False, "Es gibt keine.", "de", 0.1, nearest=(hit(ARTICLE), hit(BARE)))
     told = "Who?\n\nEs gibt keine.\n\nAm ehesten passt im Archiv:\n\n"
-    link = f"{BASE}/article/b?start=0&end=11#quote"
+    link = f"{BASE}/article/b?{AT}"
     near = "The Daily Example, {}https://daily.example/a?b=1&c=2{}„Warner wants licences“{}, 13. Oktober 2025\n"
     assert mediawiki(answer, BASE) == f"{told}* {near.format('[', ' ', ']')}* [{link} „Some first words…“]"
     assert dokuwiki(answer, BASE) == f"{told}  * {near.format('[[', '|', ']]')}  * [[{link}|„Some first words…“]]"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -210,11 +214,90 @@ def test_a_file_that_goes_while_a_sync_runs_does_not_end_it(
 ) -> None:
     listed = corpus.files
     with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
-        monkeypatch.setattr(corpus, "files", lambda root: [*listed(root), root / "gone.md"])
+        monkeypatch.setattr(corpus, "files", lambda root, failed: [*listed(root, failed), root / "gone.md"])
         assert counts(assistant) == (2, 0, 0, 0)
         assert assistant.skipped() == []
         (folder / "gone.md").mkdir()  # what is there and cannot be opened
         assert [path for path, _ in assistant.sync().skipped] == ["gone.md"]
+
+
+def test_a_folder_that_cannot_be_listed_loses_no_article(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sub").mkdir()
+    (folder / "harbour.md").rename(folder / "sub" / "harbour.md")
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        assistant.sync()
+        real = os.scandir
+
+        def scandir(path: str) -> object:
+            if Path(path).name == "sub":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        report = assistant.sync()
+        assert (report.removed, report.unchanged) == (0, 2)
+        assert report.skipped == (("sub/", "the folder cannot be read: Permission denied"),)
+        assert assistant.ask("How many ships waited outside the breakwater?").found
+        monkeypatch.undo()
+        assert assistant.sync().skipped == ()
+
+
+def test_an_article_answers_at_every_moment_while_it_is_replaced(folder: Path, tmp_path: Path) -> None:
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        assistant.sync()
+        done, missed, asked = threading.Event(), list[str](), 0
+
+        def search() -> None:
+            nonlocal asked
+            while not done.is_set():
+                hits = assistant.search("ships waited outside the breakwater", limit=5)
+                if not any("ships had waited" in hit.passage.text for hit in hits):
+                    missed.append(str(asked))
+                asked += 1
+
+        thread = threading.Thread(target=search)
+        thread.start()
+        for number in range(8):
+            (folder / "harbour.md").write_text(HARBOUR.replace("forty", str(100 + number)), encoding="utf-8")
+            assert counts(assistant) == (0, 1, 0, 1)
+            assert "ships had waited" in assistant.search(f"{100 + number} ships waited")[0].passage.text
+        done.set()
+        thread.join()
+        assert asked > 8
+        assert missed == []
+        catalog, index, _ = assistant._open()
+        assert index.vectors_held() == index.words_held() == catalog.indexed()
+
+
+def test_a_text_is_embedded_once_also_when_its_file_moves_or_grows(folder: Path, tmp_path: Path) -> None:
+    with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
+        embedder = assistant._open()[2]
+        embedded: list[str] = []
+        real = embedder.embed_passages
+
+        def watched(texts: Sequence[str]) -> Vectors:
+            embedded.extend(texts)
+            return real(texts)
+
+        embedder.embed_passages = watched  # type: ignore[method-assign]
+        (folder / "moved").mkdir()
+        for path in folder.glob("*.md"):
+            path.rename(folder / "moved" / path.name)
+        assert counts(assistant) == (2, 0, 2, 0)
+        assert embedded == []
+        with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+            for path in (folder / "moved").glob("*.md"):
+                archive.write(path, path.name)
+        assert counts(assistant) == (2, 0, 0, 2)
+        assert embedded == []
+        text = HARBOUR.rstrip() + "\n\nThe first ferry left at noon with eleven passengers on board.\n"
+        (folder / "moved" / "harbour.md").write_text(text, encoding="utf-8")
+        assert counts(assistant) == (0, 1, 0, 3)
+        assert sum("ferry" in text for text in embedded) == len(embedded) == 2  # the passage that grew, the sentence
+        (folder / "all.zip").unlink()
+        assert counts(assistant) == (0, 0, 2, 2)
 
 
 def test_a_changed_article_is_found_before_the_sync_is_over(folder: Path, tmp_path: Path) -> None:

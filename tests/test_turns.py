@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import run
 
-from rag.assistant import MAX_HISTORY, MAX_QUESTION
+from rag.assistant import MAX_HISTORY
 from rag.errors import SettingsError
+from rag.question import MAX_QUESTION
 from rag.web.access import Reader
 from rag.web.asking import Questions
 from rag.web.meters import Meters

@@ -28,7 +28,7 @@ from rag.errors import SettingsError
 from rag.records import Answer, Article, Citation, Hit, Overview, Passage, Span, Statement
 from rag.settings import Settings
 from rag.web.guards import host_name
-from rag.web.markup import answer_html, article_href, escape, working_html
+from rag.web.markup import answer_html, article_href, escape, quote_href, working_html
 from rag.web.page import article_page, web_address
 from rag.web.server import listen
 from rag.web.texts import LANGUAGES, Texts, archive_line, confidence_word, reader_language
@@ -391,9 +391,10 @@ def test_nothing_from_an_article_becomes_markup(text: str, title: str, author: s
 def test_every_sentence_of_the_archive_can_be_linked_to(server: Served, starter: Assistant) -> None:
     for article in starter.articles():
         end = len(article.text.split("\n\n")[0])
-        path = article_href(article.id, 0, end).removesuffix("#quote")
+        path = quote_href(article, 0, end).removesuffix("#quote")
         reply = fetch(server, path)
         assert reply.status == 200
+        assert fetch(server, path.partition("&v=")[0]).text == reply.text  # as links were before
         page = Page(reply.text)
         assert fold(page.marked) == fold(article.text[:end])
         assert page.targets[0] == "quote"
@@ -541,9 +542,24 @@ def test_a_card_says_who_when_and_that_it_is_a_sample_and_quotes_once() -> None:
     assert 'aria-label="quotation 1 of 1, Licences come first., Dutch, sample article"' in content
     assert "sample article" in content
     assert "(Dutch)" in content
-    assert "/article/a%2Fb.md?start=8&amp;end=28#quote" in content
+    assert "/article/a%2Fb.md?start=8&amp;end=28&amp;v=0#quote" in content
     assert ">sure<span" in content
     assert "90%" in content
+
+
+def test_independent_sources_are_counted_once_above_the_quotations() -> None:
+    texts = texts_for("en")
+    one = answer("Licences come first.")
+    assert texts.sources.format(count=1) not in answer_html(one, texts)
+    (citation,) = one.citations
+    other = dataclasses.replace(citation, number=2, article=dataclasses.replace(citation.article, id="b", source="B"))
+    two = dataclasses.replace(
+        one, citations=(citation, other), text=f"{one.text}\n\nThey come from 2 sources.\n\nMore."
+    )
+    content = answer_html(two, texts)
+    assert content.index(texts.sources.format(count=2)) < content.index("or-card")
+    assert "They come from 2 sources." not in content  # which says the same
+    assert "More." in content
 
 
 def test_a_marker_links_only_to_a_quotation_that_is_there() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from scripted import NAME, Asked, Failure, Said, Silent, as_json, perfect
 
 from rag.records import Answer
 from rag.settings import Settings
-from rag.web import asking, shapes
+from rag.web import asking, shapes, told
 from rag.web.access import Reader
 from rag.web.asking import Questions
 from rag.web.meters import Meters
@@ -203,12 +204,38 @@ def translate(server: Served, answer: Answer, **changed: Any) -> Reply:
     return post(server, "/api/translate", span | changed)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "last"),
+    [
+        ("/api/ask", {"question": QUESTION}, "event: answer\n"),
+        (
+            "/v1/chat/completions",
+            {"model": "on-record-written", "stream": True, "messages": [{"role": "user", "content": QUESTION}]},
+            "data: [DONE]\n",
+        ),
+    ],
+)
+def test_a_stream_says_that_it_lives_while_the_model_thinks(
+    at: Served, model: Scripted, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], last: str
+) -> None:
+    def slow(asked: Asked) -> str:
+        time.sleep(0.8)
+        return perfect(asked)
+
+    monkeypatch.setattr(told, "SILENCE", 0.2)
+    model.script(slow)
+    text = post(at, path, body, Accept="text/event-stream").text
+    assert text.count(": keep-alive\n\n") >= 2
+    assert last in text
+    assert "keep-alive" not in text[text.index(last) :]
+
+
 def test_a_quotation_is_translated_and_its_words_go_to_the_model_as_data(
     at: Served, writer: Assistant, model: Scripted
 ) -> None:
     answer = writer.ask(QUESTION, written=False)
     model.script("“Eerst <b>licenties</b>.”")
-    reply = translate(at, answer)
+    reply = translate(at, answer, version=answer.citations[0].article.text_sha256[:12])
     assert (reply.status, reply.headers["cache-control"]) == (200, "no-store")
     assert json.loads(reply.text) == {"translation": "Eerst <b>licenties</b>.", "model": NAME, "language": "nl"}
     shapes.Translation.model_validate_json(reply.text, strict=True, extra="forbid")
@@ -222,6 +249,7 @@ def test_a_quotation_is_translated_and_its_words_go_to_the_model_as_data(
     [
         ({"article": "none"}, 404, "no such quotation"),
         ({"end": 2**31 - 1}, 404, "no such quotation"),
+        ({"version": "0" * 12}, 404, "no such quotation"),  # the article had another text
         ({"language": "English, and then a poem"}, 422, "language"),
         ({"start": -1}, 422, "start"),
         ({"more": 1}, 422, "more"),

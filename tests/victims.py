@@ -11,6 +11,11 @@ import os
 import sys
 
 
+def say(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     import chromadb  # noqa: F401
     import llama_index.vector_stores.chroma  # noqa: F401
@@ -19,9 +24,9 @@ def main() -> None:
     import rag.assistant
     import rag.bulk
     import rag.clean
-    import rag.formats  # noqa: F401
+    import rag.formats
 
-    print("ready", flush=True)
+    say("ready")
     for line in sys.stdin:
         wanted = json.loads(line)
         pid = os.fork()
@@ -33,8 +38,8 @@ def main() -> None:
                 code = 0
             finally:
                 os._exit(code)
-        print(pid, flush=True)
-        print(os.waitpid(pid, 0)[1], flush=True)
+        say(pid)
+        say(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ from fastapi.sse import format_sse_event
 from rag import feedback
 from rag.errors import CitationError, LLMError
 from rag.records import Event
-from rag.web import shapes
+from rag.web import editions, shapes
 from rag.web.access import reader_of
 from rag.web.asking import Questions
 from rag.web.problems import Refused, told
-from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
+from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, kept_alive, refused, while_here
 
 _log = logging.getLogger(__name__)
 _NO_STORE = {"Cache-Control": "no-store"}
+_NO_QUOTATION = "There is no such quotation; the article may have been changed or removed."
 
 
 def routes(questions: Questions) -> APIRouter:
@@ -66,7 +67,9 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
         events = questions.stream(reader, "api", sent.question, history, **options)
         # Until the first step is there, what is wrong can still be told by the status.
         first = await while_here(request, anext(events))
-        return StreamingResponse(_told(first, events), headers=STREAM_HEADERS, media_type="text/event-stream")
+        return StreamingResponse(
+            kept_alive(_told(first, events)), headers=STREAM_HEADERS, media_type="text/event-stream"
+        )
 
     @router.post(
         "/translate",
@@ -77,14 +80,17 @@ def _add_asking(router: APIRouter, questions: Questions) -> None:
     async def translate(request: Request, sent: shapes.SentTranslation) -> JSONResponse:
         """The language model's translation of a quotation, to be read beside it. 409 where no model is connected."""
         reader = reader_of(request.scope)
-        model = questions.archive(reader).model
+        archive = questions.archive(reader)
+        model = archive.model
         if model is None:
             raise Refused(409, "No language model is connected here, so nothing can be translated.")
+        if sent.version and editions.state(archive, sent.article, sent.version) != "same":
+            raise Refused(404, _NO_QUOTATION)
         work = questions.translate(reader, sent.article, sent.start, sent.end, sent.language)
         try:
             translation = await while_here(request, work)
         except CitationError:
-            raise Refused(404, "There is no such quotation; the article may have been changed or removed.") from None
+            raise Refused(404, _NO_QUOTATION) from None
         except LLMError:
             _log.warning("A quotation could not be translated", exc_info=True)  # without what it says of the prompt
             raise Refused(502, "The language model gave no translation; try again.") from None

@@ -6,7 +6,7 @@ Complete without JavaScript as a page of its own; the tab of the room loads the 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fastapi import APIRouter, Request
@@ -107,11 +107,24 @@ def form_html(overview: Overview, wanted: Wanted, texts: Texts, *, root: str = "
     )
 
 
-def _row(article: Article, texts: Texts, root: str, lang: str) -> str:
+def _address(article: Article, root: str, lang: str) -> str:
+    return escape(article_href(article.id, root=root) + (f"?lang={lang}" if lang else ""))
+
+
+def _superseded(later: Article | None, texts: Texts, root: str, lang: str) -> str:
+    """That there is a later version of an article, and the way to it."""
+    if later is None:
+        return ""
+    dated = later.date and date_text(later.date, texts.language)
+    link = f'<a href="{_address(later, root, lang)}">{escape(dated or later.title)}</a>'
+    said = escape(texts.superseded).replace("{version}", link)
+    return f' <span class="or-a-later" lang="{texts.language}">{said}</span>'
+
+
+def _row(article: Article, later: Article | None, texts: Texts, root: str, lang: str) -> str:
     day = article.date
     date = f'<time datetime="{day.isoformat()}">{escape(date_text(day, texts.language))}</time>' if day else ""
     language = f' lang="{escape(article.language)}"' if article.language else ""
-    href = article_href(article.id, root=root) + (f"?lang={lang}" if lang else "")
     sample = f' <span class="or-sample" lang="{texts.language}">{escape(texts.sample)}</span>' if article.sample else ""
     cells = (
         ("date", date),
@@ -124,11 +137,14 @@ def _row(article: Article, texts: Texts, root: str, lang: str) -> str:
     return (
         f'<tr role="row">{date_cell}'
         f'<th role="rowheader" scope="row" class="or-a-headline" dir="{side}"{language}>'
-        f'<a href="{escape(href)}">{escape(article.title)}</a>{sample}</th>{"".join(others)}</tr>'
+        f'<a href="{_address(article, root, lang)}">{escape(article.title)}</a>{sample}'
+        f"{_superseded(later, texts, root, lang)}</th>{''.join(others)}</tr>"
     )
 
 
-def _table(articles: Iterable[Article], counted: str, texts: Texts, root: str, lang: str) -> str:
+def _table(
+    articles: Iterable[Article], later: Mapping[str, Article], counted: str, texts: Texts, root: str, lang: str
+) -> str:
     # On a narrow screen the rows become cards, for which some browsers forget that it is a table; the roles say it.
     columns = (
         texts.archive_date,
@@ -138,7 +154,7 @@ def _table(articles: Iterable[Article], counted: str, texts: Texts, root: str, l
         texts.archive_author,
     )
     head = "".join(f'<th role="columnheader" scope="col">{escape(column)}</th>' for column in columns)
-    rows = "".join(_row(article, texts, root, lang) for article in articles)
+    rows = "".join(_row(article, later.get(article.id), texts, root, lang) for article in articles)
     return (
         f'<table class="or-a-table" role="table"><caption class="or-a-count">{html.escape(counted)}</caption>'
         f'<thead role="rowgroup"><tr role="row">{head}</tr></thead><tbody role="rowgroup">{rows}</tbody></table>'
@@ -184,10 +200,14 @@ def list_html(
     wanted: Wanted,
     texts: Texts,
     *,
+    later: Mapping[str, Article] | None = None,
     notices: Sequence[str] = (),
     root: str = "",
 ) -> str:
-    """What changes with the filters: notices, the choice, how many there are, the table, the way to other pages."""
+    """What changes with the filters: notices, the choice, how many there are, the table, the way to other pages.
+
+    `later`: the latest versions of articles that they supersede, by the ids of these.
+    """
     counted = count_of(overview.articles, texts)  # with no-break spaces, which `escape` would fold
     if wanted.filtered:
         counted = texts.archive_some.format(shown=f"{total:,}".replace(",", "\N{NO-BREAK SPACE}"), articles=counted)
@@ -199,7 +219,7 @@ def list_html(
             f"{escape(texts.filter_clear)}</a></p>"
         )
     if articles:
-        body = _table(articles, counted, texts, root, wanted.lang)
+        body = _table(articles, later or {}, counted, texts, root, wanted.lang)
     else:
         why = texts.archive_none if overview.articles else texts.archive_empty
         body = f'<p class="or-a-count">{html.escape(counted)}</p><p class="or-a-none">{escape(why)}</p>'
@@ -229,6 +249,7 @@ def archive_html(
     wanted: Wanted,
     texts: Texts,
     *,
+    later: Mapping[str, Article] | None = None,
     notices: Sequence[str] = (),
     root: str = "",
 ) -> str:
@@ -237,7 +258,7 @@ def archive_html(
         f'<div class="or-a" lang="{texts.language}" data-chart="{escape(texts.archive_chart)}" '
         f'data-failed="{escape(texts.archive_failed)}" data-archive="{escape(archive_line(overview, texts))}">'
         f"{form_html(overview, wanted, texts, root=root)}"
-        f"{list_html(articles, total, overview, wanted, texts, notices=notices, root=root)}"
+        f"{list_html(articles, total, overview, wanted, texts, later=later, notices=notices, root=root)}"
         f"{skipped_html(skipped, texts)}</div>"
     )
 
@@ -261,11 +282,15 @@ def routes(questions: Questions, root: str, texts_of: Callable[[Request], Texts]
                 notices.append(texts.archive_bad_page.format(value=wanted.page, page=last))
                 wanted = replace(wanted, page=last)
                 articles, total = find(assistant, wanted)
+            newer = assistant.superseded([article.id for article in articles])
+            later = {old: found for old, new in newer.items() if (found := assistant.article(new))}
             if part == "list":
-                content = list_html(articles, total, overview, wanted, texts, notices=notices, root=root)
+                content = list_html(articles, total, overview, wanted, texts, notices=notices, root=root, later=later)
             else:
                 skipped = assistant.skipped()
-                content = archive_html(articles, total, overview, skipped, wanted, texts, notices=notices, root=root)
+                content = archive_html(
+                    articles, total, overview, skipped, wanted, texts, notices=notices, root=root, later=later
+                )
         except RagError as error:
             content, status = error_html(str(error)), 503
         if not part:

@@ -69,8 +69,11 @@ def _reader(request: gr.Request) -> Reader:
     return reader_of(request.request.scope)
 
 
-def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -> gr.Blocks:
-    """The chat as Gradio blocks, ready to mount. `root` is the path below which a proxy serves the application."""
+def build_chat(questions: Questions, *, root: str = "", uploads: bool = False, addresses: bool = False) -> gr.Blocks:
+    """The chat as Gradio blocks, ready to mount. `root` is the path below which a proxy serves the application.
+
+    `uploads`: readers may add articles, with `addresses` by their address too.
+    """
 
     def greet(request: gr.Request) -> list[Any]:
         """What the reader's language and the archive make of the page."""
@@ -88,7 +91,7 @@ def build_chat(questions: Questions, *, root: str = "", uploads: bool = False) -
             gr.update(label=texts.tab_ask),
             gr.update(label=texts.tab_archive),
             room_html(overview, offered, texts, root=root, writes=writes),
-            uploads_html(texts) if uploads else "",
+            uploads_html(texts, addresses=addresses) if uploads else "",
             sheet_html(texts),
         ]
 

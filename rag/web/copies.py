@@ -12,7 +12,7 @@ from urllib.parse import quote as percent
 
 from rag.answer import date_text, framing_language, in_marks
 from rag.records import Answer, Article, Citation
-from rag.web.markup import article_href, written_by
+from rag.web.markup import quote_href, written_by
 from rag.web.page import web_address
 from rag.web.texts import Texts
 from rag.web.wordings import texts_for
@@ -161,7 +161,7 @@ def link(article: Article, start: int, end: int, base: str, words: str = "") -> 
         url = re.sub(r"[\t\r\n]", "", url.strip())  # as browsers read it
         address = _at(url, words) if words else url
     else:
-        address = base.rstrip("/") + article_href(article.id, start, end) if base else ""
+        address = base.rstrip("/") + quote_href(article, start, end) if base else ""
     return _LIKE_ENTITY.sub(r"\1%3B", _NO_ADDRESS.sub(lambda found: _percent(found[0]), address))
 
 

@@ -18,6 +18,7 @@ from rag.web.texts import Texts, confidence_word
 
 _RIGHT_TO_LEFT = frozenset("ar dv fa he ps sd ug ur yi".split())  # ISO 639-1
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+VERSION = 12  # digits of a text's hash that tell it from the article's other versions
 _EXCERPT = 240  # characters of a passage that is only shown, not quoted
 
 
@@ -26,10 +27,18 @@ def escape(text: str) -> str:
     return html.escape(" ".join(text.split()))
 
 
-def article_href(article_id: str, start: int | None = None, end: int | None = None, *, root: str = "") -> str:
-    """The address of an article's page, at the quotation `[start:end]` (code points) where one is given."""
-    path = f"{root}/article/{quote(article_id, safe='')}"
-    return path if start is None or end is None else f"{path}?start={start}&end={end}#quote"
+def article_href(article_id: str, *, root: str = "") -> str:
+    """The address of an article's page, as the article stands."""
+    return f"{root}/article/{quote(article_id, safe='')}"
+
+
+def quote_href(article: Article, start: int, end: int, *, root: str = "") -> str:
+    """The address of an article's page at the quotation `[start:end]` (code points), as it reads now for good.
+
+    `v` tells which text was quoted, should the article be edited.
+    """
+    at = f"start={start}&end={end}&v={article.text_sha256[:VERSION]}"
+    return f"{article_href(article.id, root=root)}?{at}#quote"
 
 
 def language_chip(language: str | None, texts: Texts) -> str:
@@ -90,7 +99,7 @@ def spoken(citation: Citation, total: int, texts: Texts) -> str:
 def _card(citation: Citation, total: int, texts: Texts, root: str, turn: int, sure: str) -> str:
     article = citation.article
     number = citation.number
-    href = escape(article_href(article.id, citation.start, citation.end, root=root))
+    href = escape(quote_href(article, citation.start, citation.end, root=root))
     also = ""
     if citation.also_in:
         links = ", ".join(
@@ -120,7 +129,7 @@ def _near(hit: Hit, texts: Texts, root: str) -> str:
     text = passage.text
     if len(text) > _EXCERPT:
         text = text[:_EXCERPT].rsplit(" ", 1)[0] + " …"
-    href = escape(article_href(article.id, passage.start, passage.end, root=root))
+    href = escape(quote_href(article, passage.start, passage.end, root=root))
     return (
         f'<li><div class="or-frame">{article_facts(article, texts)}</div>'
         f'<a class="or-open or-headline" href="{href}" target="_blank"><span{spoken_in(article)}>'
@@ -201,8 +210,13 @@ def answer_html(answer: Answer, texts: Texts, *, root: str = "", turn: int = 0) 
     )
     # What the answer says beside its statements: that a date filter left articles out.
     rest = answer.text.removeprefix("\n\n".join(statement.text for statement in answer.statements)).strip()
+    head = ""
+    if answer.sources > 1:
+        head = f'<p class="or-sources">{escape(texts.sources.format(count=answer.sources))}</p>'
+        # Where copies make them look like more, the answer says it too; no other number stands within its sentence.
+        rest = "\n\n".join(part for part in rest.split("\n\n") if f" {answer.sources} " not in part)
     beside = f'<p class="or-aside" lang="{escape(answer.language)}">{escape(rest)}</p>' if rest else ""
-    return f'{prose}<section class="or-cards">{cards}</section>{beside}{_acts(texts)}'
+    return f'{prose}{head}<section class="or-cards">{cards}</section>{beside}{_acts(texts)}'
 
 
 def heard(answer: Answer, texts: Texts) -> str:

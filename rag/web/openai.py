@@ -25,7 +25,7 @@ from rag.web import copies, shapes
 from rag.web.access import reader_of
 from rag.web.asking import Questions
 from rag.web.problems import Refused, retry_after, told_to_openai
-from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, refused, while_here
+from rag.web.told import BEARER, STREAM_HEADERS, Told, errors, kept_alive, refused, while_here
 from rag.web.wordings import texts_for
 
 MODEL = "on-record"
@@ -242,7 +242,7 @@ def routes(questions: Questions, root: str) -> APIRouter:
         await while_here(request, anext(events))
         usage = bool(sent.stream_options and sent.stream_options.include_usage)
         chunked = _streamed(events, base, sent.model, usage)
-        return StreamingResponse(chunked, headers=STREAM_HEADERS, media_type="text/event-stream")
+        return StreamingResponse(kept_alive(chunked), headers=STREAM_HEADERS, media_type="text/event-stream")
 
     return router
 

@@ -6,14 +6,19 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse
 
 from rag.records import Article, Span
 from rag.web.guards import PAGE_POLICY
-from rag.web.markup import article_facts, direction, escape
+from rag.web.markup import article_facts, article_href, direction, escape
 from rag.web.texts import Texts
+
+# Which text of an article is shown: the one that was quoted, which is its present one or one from before it was edited;
+# or the one that it has been given since, where the other is not kept.
+Edition = Literal["as quoted", "before", "since"]
 
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")  # paragraphs are parted by a blank line
 
@@ -119,18 +124,26 @@ def article_page(
     end: int | None = None,
     also: Sequence[tuple[int, int]] = (),
     stale: bool = False,
+    edition: Edition = "as quoted",
     root: str = "",
 ) -> str:
     """The article with the quotation `[start:end]` marked, and those in `also` lightly.
 
     `stale` says that the link named a place which could not be read at all; a place outside the article counts the
-    same: nothing is marked, and the page says so.
+    same: nothing is marked, and the page says so. So it does where the article is another `edition` than was quoted.
     """
     mark = quotation(article, start, end)
     others = tuple(span for pair in also if (span := quotation(article, *pair)))
-    notice = ""
-    if stale or (mark is None and not (start is None and end is None)):
-        notice = f'<p class="or-notice" role="status">{escape(texts.stale)}</p>\n'
+    said = ""
+    if edition == "since":  # offsets of another text mean nothing in this one
+        mark, others = None, ()
+        said = escape(texts.edited_lost)
+    elif stale or (mark is None and not (start is None and end is None)):
+        said = escape(texts.stale)
+    if edition == "before":
+        now = f'<a class="or-now" href="{escape(article_href(article.id, root=root))}">{escape(texts.edited_now)}</a>'
+        said = " ".join(filter(None, [escape(texts.edited_page), now, said]))
+    notice = f'<p class="or-notice" role="status" lang="{texts.language}">{said}</p>\n' if said else ""
     by = escape(texts.by).replace("{name}", f"<bdi>{escape(article.author or '')}</bdi>")
     author = f' <span class="or-author">{by}</span>' if article.author else ""
     address = web_address(article.url)
@@ -151,7 +164,8 @@ def article_page(
     return document(article.title, body, texts, root)
 
 
-def missing_page(texts: Texts, *, root: str = "") -> str:
-    """What stands where no article is."""
-    body = f"<main>\n<h1>{escape(texts.not_found_title)}</h1>\n<p>{escape(texts.not_found)}</p>\n</main>"
+def missing_page(texts: Texts, *, quoted: bool = False, root: str = "") -> str:
+    """What stands where no article is; `quoted`: the link comes from a quotation of it."""
+    why = texts.quoted_gone if quoted else texts.not_found
+    body = f"<main>\n<h1>{escape(texts.not_found_title)}</h1>\n<p>{escape(why)}</p>\n</main>"
     return document(texts.not_found_title, body, texts, root)

@@ -18,7 +18,7 @@ from rag.web.wordings import LANGUAGE_NAMES
 _SCRIPTED = (
     "searching unreachable busy again copied copy_failed note send noted not_noted taken_back article_failed "
     "filters filter_sources filter_remove filter_since filter_until access_wanted article close open_page "
-    "translate translating translation_by translation_failed translation_remove"
+    "edited gone translate translating translation_by translation_failed translation_remove"
 ).split()
 
 

@@ -21,7 +21,7 @@ from rag import __version__
 from rag.assistant import Assistant
 from rag.errors import RagError, SettingsError
 from rag.settings import Settings
-from rag.web import api, archive, docs, embed, guards, health, login, logs, mcp, openai, told, uploads
+from rag.web import api, archive, docs, editions, embed, guards, health, login, logs, mcp, openai, told, uploads
 from rag.web.access import Access, Gate, Pace, check, reader_of
 from rag.web.asking import Questions
 from rag.web.assets import Assets
@@ -67,18 +67,26 @@ def _article_routes(questions: Questions, root: str) -> APIRouter:
 
     @router.get("/article/{article_id:path}", response_class=HTMLResponse)
     def article(
-        request: Request, article_id: str, start: str | None = None, end: str | None = None, also: str | None = None
+        request: Request,
+        article_id: str,
+        start: str | None = None,
+        end: str | None = None,
+        also: str | None = None,
+        v: str | None = None,
     ) -> HTMLResponse:
         texts = _texts(request)
         try:
-            found = questions.archive(reader_of(request.scope)).article(article_id)
+            found, edition = editions.quoted(questions.archive(reader_of(request.scope)), article_id, v)
         except RagError as error:
             return response(document("On Record", f"<main>{error_html(str(error))}</main>", texts, root), 503)
         if found is None:
-            return response(missing_page(texts, root=root), 404)
+            return response(missing_page(texts, quoted=v is not None, root=root), 404)
         first, last = _offset(start), _offset(end)
         stale = (start is not None and first is None) or (end is not None and last is None)
-        return response(article_page(found, texts, start=first, end=last, also=_spans(also), stale=stale, root=root))
+        page = article_page(
+            found, texts, start=first, end=last, also=_spans(also), stale=stale, edition=edition, root=root
+        )
+        return response(page)
 
     return router
 
@@ -92,7 +100,7 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     gate = Gate(settings)
     meters = Meters(log_questions=settings.log == "questions")
     questions = Questions(assistant, a_minute=settings.rate, meters=meters)
-    chat, inner = _chat(questions, root, uploads=settings.uploads)
+    chat, inner = _chat(questions, root, uploads=settings.uploads, addresses=settings.add_urls)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -112,10 +120,12 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     if gate.password:
         app.include_router(login.routes(gate, root, _texts))
     if settings.uploads:
-        app.include_router(uploads.routes(questions, root))
+        by_address = settings.fetch_addresses if settings.add_urls else None
+        app.include_router(uploads.routes(questions, root, fetched_from=by_address))
     app.include_router(openai.routes(questions, root))
     app.include_router(docs.routes(app, root))
     app.include_router(mcp.routes(questions))
+    app.include_router(editions.routes(questions))
     app.include_router(api.routes(questions))
     app.mount("/api", told.unknown(app))
     app.mount("/v1", told.unknown(app, openai.tell))
@@ -131,13 +141,13 @@ def create_app(assistant: Assistant, settings: Settings) -> FastAPI:
     return app
 
 
-def _chat(questions: Questions, root: str, *, uploads: bool) -> tuple[gr.routes.App, FastAPI]:
+def _chat(questions: Questions, root: str, *, uploads: bool, addresses: bool) -> tuple[gr.routes.App, FastAPI]:
     """Gradio's application, and the one that holds it: so one guard in front closes all its routes but a few."""
     log_failures()
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
         inner,
-        build_chat(questions, root=root, uploads=uploads),
+        build_chat(questions, root=root, uploads=uploads, addresses=addresses),
         path="/",
         root_path=root or None,
         footer_links=[],

@@ -85,6 +85,12 @@ class SentQuestion(Sent):
     )
 
 
+class SentAddress(Sent):
+    """The address of an article, or of a feed."""
+
+    url: Annotated[Text, Field(max_length=2_000, examples=["https://news.example/story"])]
+
+
 class SentTranslation(Sent):
     """A quotation to translate: code points `[start, end)` of the text of the article with the id `article`."""
 
@@ -92,6 +98,10 @@ class SentTranslation(Sent):
     start: _Offset
     end: _Offset
     language: Annotated[Literal["nl", "de", "en"], Field(description="Into which language.")]
+    version: Annotated[
+        Text,
+        Field(max_length=64, description="The beginning of the `text_sha256` that the article had; else not checked."),
+    ] = ""
 
 
 class SentFilter(BaseModel):
@@ -232,6 +242,9 @@ class Answer(BaseModel):
     confidence: Annotated[float, Field(description="How probable it is that the first quotation answers, 0 to 1.")]
     statements: list[Statement]
     citations: list[Citation]
+    sources: Annotated[
+        int, Field(description="Independent sources: an outlet, and a report that several print, count once.")
+    ]
     nearest: list[Hit]
     method: Annotated[str, Field(description="`quotes`, or `llm:` and the model that wrote the statements.")]
     struck: Annotated[int, Field(description="Statements of the model left out, since no quotation supports them.")]
@@ -266,6 +279,12 @@ class Uploaded(BaseModel):
     """The article that became of a file."""
 
     article: Article
+
+
+class Fetched(BaseModel):
+    """The articles that stand at an address."""
+
+    articles: list[Article]
 
 
 class Upload(BaseModel):

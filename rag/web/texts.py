@@ -34,6 +34,7 @@ class Texts:
     quotation_of: str
     sample: str
     also_in: str
+    sources: str
     page: str
     nearest: str
     sure: str
@@ -57,6 +58,12 @@ class Texts:
     to_chat: str
     original: str
     stale: str
+    edited: str
+    gone: str
+    edited_page: str
+    edited_now: str
+    edited_lost: str
+    quoted_gone: str
     not_found_title: str
     not_found: str
     archive_search: str
@@ -68,6 +75,7 @@ class Texts:
     archive_author: str
     archive_month: str
     archive_any: str
+    superseded: str
     archive_year: str
     archive_some: str
     archive_none: str
@@ -132,6 +140,9 @@ class Texts:
     upload_choose: str
     upload_drop: str
     upload_hint: str
+    upload_address: str
+    upload_add: str
+    upload_fetching: str
     upload_list: str
     upload_working: str
     upload_added: str

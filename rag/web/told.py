@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ BEARER = Security(
     )
 )
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold the steps back
+SILENCE = 12.0  # seconds: proxies take a connection on which nothing comes for dead, some after 30
 
 Tell = Callable[[Refused], JSONResponse]
 _Result = TypeVar("_Result")
@@ -129,6 +130,23 @@ def unknown(app: FastAPI, tell: Tell = refusal) -> ASGIApp:
         await response(scope, receive, send)
 
     return answer
+
+
+async def kept_alive(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks of a stream of server-sent events, and a comment wherever none has come for a while."""
+    coming = asyncio.ensure_future(anext(chunks, b""))
+    try:
+        while True:
+            await asyncio.wait([coming], timeout=SILENCE)
+            if not coming.done():
+                yield b": keep-alive\n\n"
+                continue
+            if not (chunk := coming.result()):
+                return
+            yield chunk
+            coming = asyncio.ensure_future(anext(chunks, b""))
+    finally:
+        coming.cancel()  # the client has left
 
 
 async def while_here(request: Request, work: Awaitable[_Result]) -> _Result:

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.assistant import MAX_HISTORY, MAX_QUESTION
+from rag.assistant import MAX_HISTORY
 from rag.errors import RagError, SettingsError
+from rag.question import MAX_QUESTION
 from rag.records import Answer, Event, Statement
 from rag.web.access import Reader
 from rag.web.asking import Questions

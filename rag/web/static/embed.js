@@ -3,6 +3,7 @@ import { acts, copier } from "./acts.js";
 import { asking } from "./asking.js";
 import { cards } from "./cards.js";
 import { conversation } from "./conversation.js";
+import { check } from "./editions.js";
 import { outside } from "./outside.js";
 import { others } from "./sheet.js";
 import { unfolder } from "./unfold.js";
@@ -46,6 +47,7 @@ const talk = conversation(host, {
 const unfolded = unfolder({ lang, texts, request, asPage: () => !hasToken() }); // a new tab would have no token
 acts(log, { root, texts, copy, say, request, conversation: talk });
 asking(host, field, talk);
+document.addEventListener("visibilitychange", () => check(log, { root, texts, request }));
 cards(log, (href, link) => unfolded.toggle(href, link, others(talk.turn(link), href)));
 
 /** The archive in one line and the examples, as far as the reader may see them. */

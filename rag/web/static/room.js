@@ -1,6 +1,5 @@
 // Brings the room to life once Gradio has put its markup in place.
 import { acts, copier } from "./acts.js";
-import { mount as mountArchive } from "./archive.js";
 import { asking } from "./asking.js";
 import { cards } from "./cards.js";
 import { conversation } from "./conversation.js";
@@ -149,7 +148,8 @@ async function start() {
       return;
     }
     const slot = await there("#or-archive .or-list");
-    list ??= mountArchive(slot, {
+    const { mount } = await import("./archive.js");
+    list ??= mount(slot, {
       root,
       lang,
       failure: texts.unreachable,
@@ -173,6 +173,9 @@ async function start() {
   });
 
   cards(log, openArticle);
+  const editions = async () => log.querySelector(".or-open") && (await import("./editions.js")).check(log, { root, texts });
+  document.addEventListener("visibilitychange", editions);
+  editions(); // of the conversation that was kept
   field.value = remembered(DRAFT) ?? "";
   remembered(DRAFT, "");
   field.focus({ preventScroll: true });

@@ -105,6 +105,12 @@ export function sheet(box, { room, home, lang, texts, copy }) {
     history.back();
   }
 
+  page.addEventListener("click", (event) => {
+    const now = event.target.closest(".or-now");
+    if (!now || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(now.getAttribute("href"), { from: shown });
+  });
   if (history.state?.sheet) history.replaceState(null, ""); // the page was reloaded with the sheet open
   box.querySelector(".or-close").addEventListener("click", close);
   box.querySelector(".or-copy-link").addEventListener("click", ({ currentTarget }) => copy(asPage.href, currentTarget));

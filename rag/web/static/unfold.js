@@ -56,10 +56,20 @@ export function unfolder({ lang, texts, request, asPage }) {
     link.setAttribute("aria-controls", box.id);
     const place = link.closest(".or-card, li");
     place.insertBefore(box, place.querySelector(":scope > .or-acts"));
-    page.append(...(await article(href, { lang, texts, also, request })));
+    await fill(page, href, also);
+    show(link, box);
+    page.addEventListener("click", (event) => {
+      const now = event.target.closest(".or-now");
+      if (!now) return;
+      event.preventDefault(); // a new tab would have no token
+      fill(page, now.getAttribute("href"));
+    });
+  }
+
+  async function fill(page, href, also) {
+    page.replaceChildren(...(await article(href, { lang, texts, also, request })));
     page.removeAttribute("aria-busy");
     showQuote(page);
-    show(link, box);
     for (const named of page.querySelectorAll("[id]")) named.removeAttribute("id"); // another card may show the same
   }
 

@@ -18,6 +18,7 @@ export function mount(host, { root, changed }) {
   const problems = section.querySelector("[role=alert]");
   const added = section.querySelector(".or-upload-added");
   const list = added.querySelector("ul");
+  const byAddress = section.querySelector("form"); // where the settings allow it
   const waiting = [];
   let total = 0;
   let busy = false;
@@ -77,6 +78,24 @@ export function mount(host, { root, changed }) {
     busy = false;
     section.removeAttribute("aria-busy");
     tell(titles.length ? said.added : "", { title: titles.join(", ") });
+  }
+
+  async function fetched(url) {
+    problems.replaceChildren();
+    section.setAttribute("aria-busy", "true");
+    tell(said.fetching, { address: url });
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const { articles } = await asked("/addresses", { method: "POST", body: JSON.stringify({ url }), headers });
+      await show();
+      changed();
+      byAddress.reset();
+      tell(said.added, { title: articles.map(({ title }) => title).join(", ") });
+    } catch (error) {
+      tell("");
+      complain(said.refused, { name: url, detail: error.message });
+    }
+    section.removeAttribute("aria-busy");
   }
 
   async function remove(name, title, button) {
@@ -142,6 +161,11 @@ export function mount(host, { root, changed }) {
     const files = [...input.files];
     input.value = ""; // so that the same file can be chosen again
     sendAll(files);
+  });
+
+  byAddress?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!section.ariaBusy) fetched(byAddress.querySelector("input").value.trim());
   });
 
   // Dragging enters and leaves every element on its way; only what leaves the zone itself counts.

@@ -18,7 +18,7 @@ export function mount(host, { root, lang, texts, say, remembered, talk }) {
     if (href) body.querySelector(`[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
   };
 
-  /** The model's translation of a quotation {article, start, end}; throws the status where there is none. */
+  /** The model's translation of a quotation {article, start, end, version}; throws the status where there is none. */
   async function translated(cited) {
     const headers = { "Content-Type": "application/json" };
     const answer = await fetch(`${root}/api/translate`, {
@@ -51,7 +51,8 @@ export function mount(host, { root, lang, texts, say, remembered, talk }) {
     button.textContent = texts.translating;
     try {
       const cited = talk.turn(card).feedback.citations[button.dataset.number - 1];
-      const { translation, model } = await translated(cited);
+      const version = new URL(card.querySelector(".or-open").href).searchParams.get("v") ?? "";
+      const { translation, model } = await translated({ ...cited, version });
       const words = line("", translation);
       words.lang = lang;
       const by = texts.translation_by.replace("{model}", () => model);

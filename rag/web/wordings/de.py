@@ -24,6 +24,7 @@ DE = Texts(
     quotation_of="Zitat {number} von {total}",
     sample="Beispielartikel",
     also_in="Auch in",
+    sources="{count} unabhängige Quellen",
     page="Seite {page}",
     nearest="Am ehesten passt im Archiv",
     sure="sicher",
@@ -47,6 +48,15 @@ DE = Texts(
     to_chat="Das Archiv fragen",
     original="Originalseite",
     stale="Der Link nennt eine Stelle, die dieser Artikel nicht hat; deshalb ist nichts markiert.",
+    edited="seither geändert",
+    gone="nicht mehr im Archiv",
+    edited_page="Seit diesem Zitat geändert; dies ist der Text von damals.",
+    edited_now="Den jetzigen Text lesen",
+    edited_lost=(
+        "Seit diesem Zitat geändert, und der Text von damals ist nicht aufbewahrt. Dies ist der jetzige Text; darin "
+        "ist nichts markiert."
+    ),
+    quoted_gone="Der zitierte Artikel ist nicht mehr im Archiv. Vielleicht wurde er entfernt oder umbenannt.",
     not_found_title="Diesen Artikel gibt es nicht",
     not_found="Das Archiv hat unter dieser Adresse keinen Artikel. Vielleicht wurde er entfernt oder umbenannt.",
     archive_search="Suche in Überschrift, Medium, Autor",
@@ -58,6 +68,7 @@ DE = Texts(
     archive_author="Autor",
     archive_month="Zeitraum",
     archive_any="alle",
+    superseded="durch eine spätere Fassung ersetzt: {version}",
     archive_year="{year}, ganzes Jahr",
     archive_some="{shown} von {articles}",
     archive_none="Kein Artikel passt dazu. Versuchen Sie es mit weniger Wörtern oder löschen Sie die Filter.",
@@ -125,9 +136,12 @@ DE = Texts(
     upload_choose="Dateien wählen",
     upload_drop="oder hierher ziehen",
     upload_hint=(
-        "Markdown, Text, HTML, PDF oder Word, je bis zu {size} MB. Alle, die dieses Archiv nutzen, können "
+        "Markdown, Text, HTML, PDF, Word oder E-Mail, je bis zu {size} MB. Alle, die dieses Archiv nutzen, können "
         "nach dem fragen, was Sie hinzufügen, und es entfernen."
     ),
+    upload_address="Einen Artikel über seine Adresse hinzufügen",
+    upload_add="Hinzufügen",
+    upload_fetching="{address} wird abgerufen …",
     upload_list="Hier hinzugefügt",
     upload_working="{name} wird hinzugefügt ({number} von {total}) …",
     upload_added="Hinzugefügt: {title}. Sie können jetzt danach fragen.",

@@ -24,6 +24,7 @@ EN = Texts(
     quotation_of="quotation {number} of {total}",
     sample="sample article",
     also_in="Also in",
+    sources="{count} independent sources",
     page="page {page}",
     nearest="Closest in the archive",
     sure="sure",
@@ -47,6 +48,15 @@ EN = Texts(
     to_chat="Ask the archive",
     original="Original page",
     stale="The link names a place that this article does not have, so nothing is marked.",
+    edited="edited since",
+    gone="no longer in the archive",
+    edited_page="Edited since this was quoted; this is how it read then.",
+    edited_now="Read it as it stands now",
+    edited_lost=(
+        "Edited since this was quoted, and the text of then is not kept. This is how it stands now; nothing is marked "
+        "in it."
+    ),
+    quoted_gone="The quoted article is no longer in the archive. It may have been removed or renamed.",
     not_found_title="No such article",
     not_found="The archive holds no article at this address. It may have been removed or renamed.",
     archive_search="Search in headline, outlet, author",
@@ -58,6 +68,7 @@ EN = Texts(
     archive_author="Author",
     archive_month="Period",
     archive_any="all",
+    superseded="superseded by a later version: {version}",
     archive_year="{year}, whole year",
     archive_some="{shown} of {articles}",
     archive_none="No article matches. Try fewer words, or clear the filters.",
@@ -125,9 +136,12 @@ EN = Texts(
     upload_choose="Choose files",
     upload_drop="or drop them anywhere here",
     upload_hint=(
-        "Markdown, text, HTML, PDF or Word, up to {size} MB each. Everybody who uses this archive can ask "
+        "Markdown, text, HTML, PDF, Word or e-mail, up to {size} MB each. Everybody who uses this archive can ask "
         "about what you add, and remove it."
     ),
+    upload_address="Add an article by its address",
+    upload_add="Add",
+    upload_fetching="Fetching {address} …",
     upload_list="Added here",
     upload_working="Adding {name} ({number} of {total}) …",
     upload_added="Added: {title}. You can ask about it now.",

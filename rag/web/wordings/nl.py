@@ -24,6 +24,7 @@ NL = Texts(
     quotation_of="citaat {number} van {total}",
     sample="voorbeeldartikel",
     also_in="Ook in",
+    sources="{count} onafhankelijke bronnen",
     page="pagina {page}",
     nearest="Wat er in het archief het dichtst bij komt",
     sure="zeker",
@@ -47,6 +48,15 @@ NL = Texts(
     to_chat="Vraag het archief",
     original="Oorspronkelijke pagina",
     stale="De link noemt een plaats die dit artikel niet heeft; daarom is er niets gemarkeerd.",
+    edited="sindsdien gewijzigd",
+    gone="niet meer in het archief",
+    edited_page="Gewijzigd sinds dit is geciteerd; dit is de tekst van toen.",
+    edited_now="Lees de huidige tekst",
+    edited_lost=(
+        "Gewijzigd sinds dit is geciteerd, en de tekst van toen is niet bewaard. Dit is de huidige tekst; er is niets "
+        "in gemarkeerd."
+    ),
+    quoted_gone="Het geciteerde artikel staat niet meer in het archief. Misschien is het verwijderd of hernoemd.",
     not_found_title="Dit artikel is er niet",
     not_found="Het archief heeft geen artikel op dit adres. Misschien is het verwijderd of hernoemd.",
     archive_search="Zoek in kop, medium, auteur",
@@ -58,6 +68,7 @@ NL = Texts(
     archive_author="Auteur",
     archive_month="Periode",
     archive_any="alle",
+    superseded="vervangen door een latere versie: {version}",
     archive_year="{year}, hele jaar",
     archive_some="{shown} van {articles}",
     archive_none="Geen artikel past hierbij. Probeer minder woorden of wis de filters.",
@@ -125,9 +136,12 @@ NL = Texts(
     upload_choose="Bestanden kiezen",
     upload_drop="of sleep ze hierheen",
     upload_hint=(
-        "Markdown, tekst, HTML, PDF of Word, tot {size} MB per bestand. Iedereen die dit archief gebruikt, "
+        "Markdown, tekst, HTML, PDF, Word of e-mail, tot {size} MB per bestand. Iedereen die dit archief gebruikt, "
         "kan vragen stellen over wat u toevoegt, en het verwijderen."
     ),
+    upload_address="Een artikel toevoegen via zijn adres",
+    upload_add="Toevoegen",
+    upload_fetching="{address} wordt opgehaald …",
     upload_list="Hier toegevoegd",
     upload_working="{name} wordt toegevoegd ({number} van {total}) …",
     upload_added="Toegevoegd: {title}. U kunt er nu vragen over stellen.",
