@@ -193,6 +193,30 @@ def test_copies_of_a_quotation_are_folded_into_one() -> None:
     assert [other.path for other in citation.also_in] == ["b.md"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "Lindmouth beat Harwell 3-1 at Quayside Park on Saturday.",
+            "Lindmouth beat Dorum 3-1 at Quayside Park on Saturday.",
+        ),
+        ("Harwell beat Lindmouth 3-1 at Quayside Park.", "Harwell beat Lindmouth 3-2 at Quayside Park."),
+        ("Revenue rose to twelve million crowns in March.", "Revenue rose to twenty million crowns in March."),
+    ],
+)
+def test_quotations_from_one_template_are_not_folded(one: str, other: str) -> None:
+    citations = choose(readings((article(one), 0, 0.49), (article(other, "b.md"), 0, 0.49)), ASKED)
+    assert [citation.also_in for citation in citations] == [(), ()]
+
+
+def test_copies_that_hold_the_quotation_are_named_though_they_were_not_read() -> None:
+    printed = article("THE HARBOUR (NWA) - “The storm” lasted nine days. Nobody left.", "printed.md")
+    cut = article("Greta Olvers runs the harbour.", "cut.md")
+    told = article("The storm lasted nine days.")
+    (citation,) = choose(readings((told, 0, 0.98)), ASKED, {told.id: (printed, cut)})
+    assert [other.path for other in citation.also_in] == ["printed.md"]
+
+
 # --- several articles -------------------------------------------------------------------------------------------------
 
 OLD = article("The toll is four euros a night.", "old.md", date=dt.date(2024, 5, 1))
