@@ -22,7 +22,8 @@ from rag.records import Extract
 from rag.sentences import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSAGES = 10  # in an article, about
+PASSAGES = 8  # in an article, about
+_PARAGRAPHS = 30
 _NOISE = 0.25  # of a vector's length
 _SOURCES = 40
 _NAME = re.compile(r"(?<=[a-zé,] )[A-Z][a-zé]{3,}|\d+")
@@ -62,7 +63,7 @@ class Resampled:
 
 
 def write_articles(folder: Path, count: int, texts: dict[str, list[str]]) -> None:
-    """So many articles of about ten passages, as Markdown files, a thousand in a folder."""
+    """So many articles of about eight passages, as Markdown files, a thousand in a folder."""
     choice = random.Random(7)
     names = [
         "".join(choice.choice(("ba", "do", "li", "mer", "ka", "ston", "vel", "ru")) for _ in range(3))
@@ -71,7 +72,7 @@ def write_articles(folder: Path, count: int, texts: dict[str, list[str]]) -> Non
     for number in range(count):
         language = choice.choice(sorted(texts))
         paragraphs = []
-        for _ in range(3 * PASSAGES):
+        for _ in range(_PARAGRAPHS):
             told = " ".join(choice.sample(texts[language], 2))
             paragraphs.append(
                 _NAME.sub(
@@ -93,7 +94,7 @@ def write_articles(folder: Path, count: int, texts: dict[str, list[str]]) -> Non
 
 def build(folder: Path, passages: int, embedder: Resampled, texts: dict[str, list[str]]) -> Assistant:
     """An archive of about so many passages in `folder` (corpus/ and index/), synced; built where it is not there yet."""
-    if not (folder / "corpus").exists():
+    if len(list((folder / "corpus").rglob("*.md"))) < passages // PASSAGES:
         write_articles(folder / "corpus", passages // PASSAGES, texts)
     assistant = Assistant(corpus=folder / "corpus", index=folder / "index")
     assistant._stores._embedder = embedder
