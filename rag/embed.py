@@ -22,7 +22,7 @@ BUNDLED = "bundled"
 _HUB_NAME = "intfloat/multilingual-e5-small"
 # Characters of a text that are read; a passage has some 1,000. The engine itself would read all of a text, in windows
 # of 512 tokens whose vectors it averages: three seconds for so many characters on two cores.
-_MOST_READ = 10_000
+MOST_READ = 10_000
 # Passages between which a question may come. A question waits for .26 s at most then (two cores); eight make it .41 s,
 # and no size is faster than this one.
 _AT_ONCE = 4
@@ -73,7 +73,7 @@ class BundledE5:
 
     def _embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:
         # The engine reads C strings: a NUL would end the text.
-        cleaned = [text[:_MOST_READ].replace("\0", " ") for text in texts]
+        cleaned = [text[:MOST_READ].replace("\0", " ") for text in texts]
         with self._next:
             self._lock.acquire()
         try:

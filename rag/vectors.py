@@ -18,7 +18,8 @@ from rag.split import passages
 from rag.syncstate import SyncState, text_key
 from rag.terms import leans
 
-_AT_ONCE = 150_000  # characters to embed together where there is much to do: batches of like length need a choice
+# Characters to embed together where there is much to do: batches of like length need a choice, machines each a share.
+_AT_ONCE, _AT_ONCE_AMONG_MACHINES = 150_000, 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class TextVectors:
         self._left = characters
         self._bulk: BulkEmbedder | None = None
         self._stack = ExitStack()
-        much = isinstance(embedder, BundledE5) and (bool(ray) or worth_it(characters))
-        self.at_once = _AT_ONCE if much else 1  # characters for which to wait before asking
-        self._may_grow = much
+        self._much = bool(ray) or (isinstance(embedder, BundledE5) and worth_it(characters))
+        # Characters for which to wait before asking.
+        self.at_once = (_AT_ONCE_AMONG_MACHINES if ray else _AT_ONCE) if self._much else 1
 
     def __enter__(self) -> TextVectors:
         return self
@@ -99,7 +100,7 @@ class TextVectors:
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         coming = sum(map(len, texts)) + max(self._left, 0)
-        if self._may_grow and self._bulk is None and (self._ray or worth_it(coming)):
+        if self._much and self._bulk is None and (self._ray or worth_it(coming)):
             self._bulk = self._stack.enter_context(BulkEmbedder(self._embedder, ray=self._ray))
         return (self._bulk.embed if self._bulk else self._embedder.embed_passages)(texts)
 
