@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 from transformers import BertModel
 
-from rag.unpacked import bert
 from rag.wordpieces import BOS, EOS, Floats, WordPieces, bundled
 
 PAD = 1

@@ -35,6 +35,7 @@ import press
 
 from rag.records import Article
 from rag.split import passages as split_passages
+from rag.unpacked import bert
 
 HERE = Path(__file__).resolve().parent
 
@@ -273,7 +274,7 @@ def main() -> None:
     add_press(b)
     print(len(b.passages), "passages", len(b.questions), "questions", len(b.items), "items", flush=True)
     pieces = backbone.pieces()
-    model = backbone.bert(pieces)
+    model = bert(pieces)
 
     def ids(texts: list[str]) -> list[list[int]]:
         return [pieces.ids(text) for text in texts]

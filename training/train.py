@@ -32,6 +32,7 @@ from ranker import Ranker, collate, from_bert
 
 from rag.figures import auroc
 from rag.rerank import sequence
+from rag.unpacked import bert
 from rag.wordpieces import WordPieces
 
 QUESTIONS, TOKENS = 12, 5000  # a batch
@@ -211,7 +212,7 @@ def main() -> None:
     data = pickle.loads((options.work / "data.pickle").read_bytes())
     cases = pickle.loads((options.work / "development.pickle").read_bytes())
     pieces = backbone.pieces()
-    model = from_bert(backbone.bert(pieces), dropout=0.1).train().to(device)
+    model = from_bert(bert(pieces), dropout=0.1).train().to(device)
     optimizer = torch.optim.AdamW(parameters(model), lr=RATE, betas=(0.9, 0.98))
     step, last = 0, options.work / "last.pt"
     if last.exists():
