@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def main() -> None:
 
     from rag.unpacked import PREFIX, sentence_transformer
 
-    model = sentence_transformer()
+    model: Any = sentence_transformer()
     prefixed = [PREFIX + text for text in texts]
     tokens = sum(len(model[0].ids(text)) + 2 for text in prefixed)
     begun = time.perf_counter()

@@ -65,10 +65,8 @@ class Resampled:
 def write_articles(folder: Path, count: int, texts: dict[str, list[str]]) -> None:
     """So many articles of about eight passages, as Markdown files, a thousand in a folder."""
     choice = random.Random(7)
-    names = [
-        "".join(choice.choice(("ba", "do", "li", "mer", "ka", "ston", "vel", "ru")) for _ in range(3))
-        for _ in range(9999)
-    ]
+    syllables = "ba do li mer ka ston vel ru".split()
+    names = ["".join(choice.choice(syllables) for _ in range(3)) for _ in range(9999)]
     for number in range(count):
         language = choice.choice(sorted(texts))
         paragraphs = []
@@ -93,7 +91,7 @@ def write_articles(folder: Path, count: int, texts: dict[str, list[str]]) -> Non
 
 
 def build(folder: Path, passages: int, embedder: Resampled, texts: dict[str, list[str]]) -> Assistant:
-    """An archive of about so many passages in `folder` (corpus/ and index/), synced; built where it is not there yet."""
+    """An archive of about so many passages in `folder` (corpus/, index/), synced; built where it is not there yet."""
     if len(list((folder / "corpus").rglob("*.md"))) < passages // PASSAGES:
         write_articles(folder / "corpus", passages // PASSAGES, texts)
     assistant = Assistant(corpus=folder / "corpus", index=folder / "index")

@@ -20,7 +20,7 @@ Command = Callable[[argparse.Namespace], int]
 _EXIT_CODES = """\
 exit codes:
   0    found, or done
-  1    not found: the archive does not hold the answer; of doctor: something is wrong
+  1    not found: the archive does not hold the answer; of doctor: something is wrong; of backup: it lacks a file
   2    error (also a wrong argument); one line on stderr says what and what to do
   130  interrupted
 """
@@ -82,10 +82,30 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         "sync",
         "bring the index in line with the folder of articles",
         [as_json],
-        ["sync", "sync --corpus path/to/articles", "sync --rebuild", "sync --json"],
+        ["sync", "sync --corpus path/to/articles", "sync --rebuild", "sync --ray auto", "sync --json"],
     )
     sync.add_argument(
         "--rebuild", action="store_true", help="make the whole index anew, as after a change of the model"
+    )
+    sync.add_argument(
+        "--ray",
+        type=_cluster,
+        default="",
+        metavar="ADDRESS",
+        help="share the embedding among the machines of the Ray cluster at host:port; auto: the one running here",
+    )
+    add = command(
+        "add",
+        "fetch articles by their address, or those of a feed, into the folder, and sync",
+        [as_json],
+        [
+            "add https://news.example/2025/article.html",
+            "add https://news.example/feed.xml --limit 20 --corpus path/to/articles",
+        ],
+    )
+    add.add_argument("url", nargs="+", metavar="URL", help="of a page, a PDF, a plain text, or an RSS or Atom feed")
+    add.add_argument(
+        "--limit", type=_count, default=50, metavar="N", help="of a feed so many entries, the newest (default: 50)"
     )
     ask = command(
         "ask",
@@ -116,10 +136,19 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         "serve",
         "open the chat for a browser",
         [],
-        ["serve", "serve --port 8000", "serve --corpus path/to/articles"],
+        ["serve", "serve --port 8000", "serve --corpus path/to/articles --watch", "serve --follow"],
     )
     serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=_port, metavar="PORT", help="port to listen on; 0: any free one (default: 7860)")
+    kept = serve.add_mutually_exclusive_group()
+    kept.add_argument("--watch", action="store_true", help="follow the folder: what changes there is synced at once")
+    kept.add_argument(
+        "--follow",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="answer from the archive that another process writes to the Chroma server (NAME where there are several)",
+    )
     evaluation = command(
         "eval",
         "measure how well an archive's answers are",
@@ -157,11 +186,32 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         [],
         ["mcp", "mcp --corpus path/to/articles"],
     )
-    command(
-        "doctor",
-        "say what is configured and whether it works; a language model is asked one short question",
+    backup = command(
+        "backup",
+        "write the whole archive to one file: articles, vectors, feedback; also while it is served and synced",
         [as_json],
-        ["doctor", "doctor --corpus path/to/articles", "doctor --json"],
+        ["backup archive.tar.gz", "backup archive.tar.gz --force --corpus path/to/articles"],
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="the file to write, such as archive.tar.gz")
+    backup.add_argument("--force", action="store_true", help="write over a file that is there")
+    restore = command(
+        "restore",
+        "put the archive in a backup into a folder of articles and an index, without embedding anything",
+        [as_json],
+        ["restore archive.tar.gz --corpus path/to/articles", "restore archive.tar.gz --force"],
+    )
+    restore.add_argument("file", type=Path, metavar="FILE", help="a file that `backup` wrote")
+    restore.add_argument(
+        "--force", action="store_true", help="where the folders are not empty, keep what is there under another name"
+    )
+    doctor = command(
+        "doctor",
+        "say what is configured, and whether it and the archive are well; a language model is asked one short question",
+        [as_json],
+        ["doctor", "doctor --corpus path/to/articles", "doctor --repair", "doctor --json"],
+    )
+    doctor.add_argument(
+        "--repair", action="store_true", help="make damaged search indexes again from the catalog, embedding nothing"
     )
     return made
 
@@ -177,6 +227,12 @@ def _date(value: str) -> dt.date:
         return dt.datetime.strptime(value, "%Y-%m-%d").date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{value!r} is not a date such as 2025-10-01") from None
+
+
+def _cluster(value: str) -> str:
+    if value != "auto" and not re.fullmatch(r"\S+:[0-9]{1,5}", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is not the address of a Ray cluster: host:port, or auto")
+    return value
 
 
 def _count(value: str) -> int:

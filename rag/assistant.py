@@ -66,7 +66,7 @@ class Assistant:
             settings = replace(settings, corpus=Path(corpus))
         self.corpus = settings.corpus.expanduser().resolve()
         self.path = Path(index).expanduser() if index is not None else settings.index_path
-        self._stores = Stores(self.path, settings.embed_model)
+        self._stores = Stores(self.path, settings.embed_model, settings.chroma_url, settings.chroma_headers)
         self.rerank_model = settings.rerank_model
         self._cross_encoder = LazyReranker(settings.rerank_model)
         self._writer: Writer | None = None
@@ -95,9 +95,8 @@ class Assistant:
     def for_groups(self, groups: Collection[str]) -> Assistant:
         """This archive as a reader in these groups sees it: as if no article were there that he may not read.
 
-        Those are the articles that name groups, none of them his; names are compared without case. Answers, searches,
-        lists, counts, the names that the archive knows and the spellings that it mends come from what he may read. Of
-        the files that were skipped he is told only while nothing is kept from him.
+        Those name groups, none of them his; names are compared without case. Answers, lists, counts, known names and
+        mended spellings come from what he may read. He is told of skipped files if nothing is kept from him.
 
         A view shares everything with the assistant it is of (`whole`), which alone is synced, tells what readers
         thought, and is closed: closing a view does nothing. A view of a view sees no more than that.
@@ -348,13 +347,21 @@ class Assistant:
             SettingsError: this is a view, or there is no Ray.
         """
         self._refuse_view("sync")
+        self._stores.refuse_copy()
         if not self.corpus.is_dir():
-            raise CorpusError(
-                f"the corpus {self.corpus} is not a folder; expected a folder of articles; name one with --corpus or "
-                "ON_RECORD_CORPUS"
-            )
+            expected = "expected a folder of articles; name one with --corpus or ON_RECORD_CORPUS"
+            raise CorpusError(f"the corpus {self.corpus} is not a folder; {expected}")
         with self._stores.writing(rebuild=rebuild) as (catalog, index, embedder):
             return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress, ray=ray)
+
+    def follow(self, name: str = "") -> int:
+        """Bring this index in line with what another process publishes on the Chroma server; how many articles changed.
+
+        The first call makes the index, which must be new, a copy of the archive `name` there, or of the only one, and
+        waits until that is whole. A copy is never synced. Raises errors of this package (`RagError`) that say why not.
+        """
+        self._refuse_view("follow")
+        return self._stores.follow(name)
 
     def close(self) -> None:
         """Close the stores and let others write. They are opened again when they are needed. Nothing on a view."""
@@ -363,10 +370,7 @@ class Assistant:
 
     @contextmanager
     def _reading(self) -> Iterator[Opened]:
-        """The stores as this reader sees them, which stay open inside, for one step.
-
-        An index that was never begun is built first.
-        """
+        """The stores as this reader sees them, open for one step. An index that was never begun is built first."""
         if not self._stores.exist():
             self.whole.sync()
         with self._stores.reading() as (catalog, index, embedder):

@@ -7,16 +7,12 @@ little, and one thread looks when it is back.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
-import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +21,10 @@ from rag.catalog import UNKNOWN_LANGUAGE, StoredPassage
 from rag.embed import Vectors
 from rag.errors import ArchiveIndexError, VectorsUnavailable
 from rag.records import Article
+from rag.remote import ChromaServer, collection, collections, connect, disconnect, passes, why
 
 FOLDER = "chroma"  # below that of the index
 _PASSAGES, _FILLING = "passages-", "filling-"  # before the language in the names of collections
-_CONNECT = 2.0  # seconds
 _ASKING, _WRITING = 5.0, 60.0  # seconds for a reply
 _PATIENCE = 30.0  # seconds for which who writes waits for a server that is away
 _AGAIN = 2.0  # seconds between two looks whether it is back
@@ -37,116 +33,6 @@ _ITSELF = 0.001  # cosine distance up to which a vector is the same
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class ChromaServer:
-    """Where a Chroma server is, what it or a proxy before it wants to see, and the name of our archive on it."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    name: str = "archive"
-
-
-def name_of(path: Path) -> str:
-    """The name under which the index in the folder `path` is known on a server: the folder's own, where that is fit."""
-    name = re.sub(r"[^a-zA-Z0-9._-]+", "-", path.name).strip("._-")[:200]
-    # Chroma takes no other letters; two names must not become one.
-    return name if name == path.name else f"{name or 'index'}-{hashlib.sha256(path.name.encode()).hexdigest()[:8]}"
-
-
-def connect(server: ChromaServer, seconds: float) -> Any:
-    """A client of a server, which waits so long for a reply.
-
-    Raises:
-        VectorsUnavailable: nobody answers there. ArchiveIndexError: who answers refuses us, or is no Chroma server.
-    """
-    import chromadb
-    import httpx
-    from chromadb.config import Settings
-
-    try:
-        reply = httpx.get(f"{server.url}/api/v2/heartbeat", headers=dict(server.headers), timeout=_CONNECT)
-    except httpx.HTTPError as error:
-        raise VectorsUnavailable(
-            f"the Chroma server at {server.url} cannot be reached ({why(error)}); start it (`chroma run`), or correct "
-            "ON_RECORD_CHROMA_URL"
-        ) from error
-    if reply.status_code in (401, 403):
-        raise ArchiveIndexError(
-            f"the Chroma server at {server.url} refuses us ({reply.status_code} {reply.reason_phrase}); correct "
-            "ON_RECORD_CHROMA_HEADERS, which holds what it or the proxy before it wants to see, such as "
-            "Authorization: Bearer …"
-        )
-    if reply.status_code >= 500:
-        raise VectorsUnavailable(
-            f"the Chroma server at {server.url} does not answer (its proxy says {reply.status_code} "
-            f"{reply.reason_phrase}); start it"
-        )
-    if reply.status_code != 200 or "nanosecond heartbeat" not in reply.text[:1000]:
-        raise ArchiveIndexError(
-            f"what answers at {server.url} is no Chroma server ({reply.status_code} {reply.reason_phrase}), expected "
-            "one of version 1 or later (`chroma run`); correct ON_RECORD_CHROMA_URL"
-        )
-    try:
-        client = chromadb.HttpClient(
-            server.url, headers=dict(server.headers), settings=Settings(anonymized_telemetry=False)
-        )
-    except Exception as error:  # the library raises ValueError for whatever goes wrong
-        raise VectorsUnavailable(f"the Chroma server at {server.url} does not answer ({why(error)})") from error
-    # The library waits for ever, and has no option for it.
-    client._server._session.timeout = httpx.Timeout(seconds, connect=_CONNECT)  # type: ignore[attr-defined]
-    return client
-
-
-def disconnect(client: Any) -> None:
-    """Close what `connect` gave: the library leaves its connections open."""
-    session = client._server._session
-    client.close()
-    session.close()
-
-
-@contextmanager
-def talking(server: ChromaServer) -> Iterator[None]:
-    """What the library raises inside, of whatever kind, comes as an error of ours.
-
-    Raises:
-        VectorsUnavailable: the server does not answer. ArchiveIndexError: it refuses what it is asked for.
-    """
-    from chromadb.errors import ChromaError
-    from httpx import HTTPError
-
-    try:
-        yield
-    except Exception as error:
-        # It raises a bare Exception for what a proxy says.
-        if not isinstance(error, ChromaError | HTTPError) and type(error) is not Exception:
-            raise
-        if _passes(error):
-            raise VectorsUnavailable(f"the Chroma server at {server.url} does not answer ({why(error)})") from error
-        raise ArchiveIndexError(f"the Chroma server at {server.url} refuses ({why(error)})") from error
-
-
-def collections(client: Any, prefix: str) -> Iterator[Any]:
-    """The collections whose names begin so."""
-    offset = 0
-    while page := client.list_collections(limit=_AT_ONCE, offset=offset):
-        yield from (item for item in page if item.name.startswith(prefix))
-        offset += len(page)
-
-
-def collection(client: Any, name: str) -> Any | None:
-    """The collection of this name, or None."""
-    from chromadb.errors import NotFoundError
-
-    try:
-        return client.get_collection(name, embedding_function=None)
-    except NotFoundError:
-        return None
-
-
-def why(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}" if str(error) else type(error).__name__
 
 
 class VectorIndex:
@@ -159,7 +45,7 @@ class VectorIndex:
         self._server = server
         self._before = f"{server.name}-" if server else ""
         self._stores: dict[str, Any] = {}
-        self._guard = threading.Lock()
+        self._guard, self._connecting = threading.Lock(), threading.Lock()
         self._away = False
         self._closed = threading.Event()
         self._asking: Any = None
@@ -271,7 +157,7 @@ class VectorIndex:
             except Exception as error:
                 if self._server is None:
                     raise
-                if not _passes(error) or time.monotonic() > until:
+                if not passes(error) or time.monotonic() > until:
                     raise ArchiveIndexError(
                         f"the Chroma server at {self._server.url} does not take the vectors ({why(error)}); what was "
                         "written before is safe; when it is in order, run: python -m rag sync"
@@ -302,7 +188,7 @@ class VectorIndex:
         if found is None:
             return False
         distances = found.query(vectors.tolist(), n_results=1, include=["distances"])["distances"]
-        return 2 * sum(bool(row) and row[0] < _ITSELF for row in distances) > len(vectors)
+        return bool(2 * sum(bool(row) and row[0] < _ITSELF for row in distances) > len(vectors))
 
     def _nearest(self, vector: Sequence[float], language: str, depth: int) -> list[tuple[str, float]]:
         from chromadb.errors import NotFoundError
@@ -327,9 +213,10 @@ class VectorIndex:
         return []
 
     def _asker(self) -> Any:
-        if self._asking is None:
-            assert self._server is not None
-            self._asking = connect(self._server, _ASKING)
+        with self._connecting:
+            if self._asking is None:
+                assert self._server is not None
+                self._asking = connect(self._server, _ASKING)
         return self._asking
 
     def _told(self) -> str:
@@ -399,12 +286,3 @@ def _exchange(client: Any, old: str, new: str) -> None:
     _drop(client, old)
     for item in list(collections(client, new)):
         item.modify(name=old + item.name.removeprefix(new))
-
-
-def _passes(error: Exception) -> bool:
-    """Whether an error may pass by itself: not one that Chroma gives for what it was asked."""
-    from chromadb.errors import ChromaError, InternalError
-
-    if isinstance(error, ChromaError):
-        return isinstance(error, InternalError)
-    return not isinstance(error, ArchiveIndexError) or isinstance(error, VectorsUnavailable)

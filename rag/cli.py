@@ -1,4 +1,4 @@
-"""The terminal: `python -m rag sync | ask | search | serve | eval | feedback | mcp | doctor`.
+"""The terminal: `python -m rag sync | add | ask | search | serve | eval | feedback | mcp | backup | restore | doctor`.
 
 What may be typed stands in `arguments.py`; what is printed looks as `terminal.py` says. Whatever is slow to import is
 imported inside the command that needs it, so that `--help` answers at once. Errors of ours become one line on stderr.
@@ -7,6 +7,7 @@ imported inside the command that needs it, so that `--help` answers at once. Err
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -21,8 +22,8 @@ from rag.terminal import Page, complain, print_json
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
-    from rag.doctor import Finding
     from rag.feedback import Feedback
+    from rag.machine import Finding
 
 FOUND, NOT_FOUND, ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -58,12 +59,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sync(args: argparse.Namespace) -> int:
     with _assistant(args) as assistant:
-        report = assistant.sync(progress=sys.stderr.isatty(), rebuild=args.rebuild)
+        report = assistant.sync(progress=sys.stderr.isatty(), rebuild=args.rebuild, ray=args.ray)
     if args.json:
         print_json(report.to_dict())
     else:
         Page().sync_report(report)
     return FOUND
+
+
+def _add(args: argparse.Namespace) -> int:
+    from rag import adding
+
+    allowed = _settings(args).fetch_addresses
+    with _assistant(args) as assistant:
+        report = adding.add(assistant, args.url, allowed=allowed, limit=args.limit, progress=sys.stderr.isatty())
+    if args.json:
+        print_json(report.to_dict())
+    else:
+        Page().add_report(report)
+    return FOUND if report.added or report.updated or report.unchanged else ERROR
 
 
 def _ask(args: argparse.Namespace) -> int:
@@ -93,11 +107,23 @@ def _search(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from rag.watch import watching
     from rag.web.server import serve
 
     wanted = _settings(args)
-    with _assistant(args) as assistant:
-        assistant.sync(progress=sys.stderr.isatty())
+    if args.follow is not None:
+        wanted = dataclasses.replace(wanted, uploads=False)  # what is added is added where the archive is written
+        args.index = args.index or wanted.home / f"copy-{args.follow or 'archive'}"
+    with _assistant(args) as assistant, contextlib.ExitStack() as stack:
+        if args.follow is not None:
+            from rag.follow import following
+
+            assistant.follow(args.follow)
+            stack.enter_context(following(assistant.follow))
+        else:
+            assistant.sync(progress=sys.stderr.isatty())
+        if args.watch:
+            stack.enter_context(watching(assistant.corpus, assistant.sync))
         serve(
             assistant,
             wanted,
@@ -217,9 +243,32 @@ def _mcp(args: argparse.Namespace) -> int:
     return FOUND
 
 
+def _backup(args: argparse.Namespace) -> int:
+    from rag.backup import back_up
+
+    report = back_up(args.file, corpus=_settings(args).corpus, index=_index(args), force=args.force)
+    if args.json:
+        print_json(report.to_dict())
+    else:
+        Page().backup_report(report)
+    return NOT_FOUND if report.doubtful else FOUND
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from rag.restore import restore
+
+    wanted = _settings(args)
+    report = restore(args.file, corpus=wanted.corpus, index=_index(args), model=wanted.embed_model, force=args.force)
+    if args.json:
+        print_json(report.to_dict())
+    else:
+        Page().restore_report(report)
+    return FOUND
+
+
 def _doctor(args: argparse.Namespace) -> int:
     wanted = _settings(args)
-    findings = _findings(wanted, _index(args))
+    findings = _findings(wanted, _index(args), repair=args.repair)
     if args.json:
         found = list(findings)
         well = all(finding.ok for finding in found)
@@ -229,13 +278,20 @@ def _doctor(args: argparse.Namespace) -> int:
     return FOUND if well else NOT_FOUND
 
 
-def _findings(wanted: settings.Settings, index: Path) -> Iterator[Finding]:
-    from rag import doctor
+def _findings(wanted: settings.Settings, index: Path, *, repair: bool) -> Iterator[Finding]:
+    from rag import doctor, machine
 
+    servers = {settings.variable(name): getattr(wanted, name) for name in ("llm_url", "chroma_url")}
+    models = {settings.variable(name): getattr(wanted, name) for name in ("embed_model", "rerank_model")}
     yield doctor.corpus(wanted.corpus.expanduser())
-    yield from doctor.index(index, wanted.embed_model)
+    yield from doctor.index(index, wanted.embed_model, repair=repair)
     yield doctor.embedding(wanted.embed_model)
     yield doctor.reranking(wanted.rerank_model)
+    yield machine.outward(servers, models)
+    yield machine.connections(servers)
+    yield machine.disk(index, wanted.corpus.expanduser())
+    yield machine.memory()
+    yield machine.versions()
     yield from doctor.language_model(
         wanted.llm, url=wanted.llm_url, model=wanted.llm_model, key=wanted.llm_key, seconds=wanted.llm_timeout
     )
@@ -290,12 +346,15 @@ def _parser() -> argparse.ArgumentParser:
     return arguments.parser(
         {
             "sync": _sync,
+            "add": _add,
             "ask": _ask,
             "search": _search,
             "serve": _serve,
             "eval": _eval,
             "feedback": _feedback,
             "mcp": _mcp,
+            "backup": _backup,
+            "restore": _restore,
             "doctor": _doctor,
         }
     )

@@ -86,8 +86,8 @@ def settle(catalog: Catalog, index: Index, whole: bool = False) -> None:
 
     `whole`: the catalog holds all that it shall hold.
     """
-    index.mend(catalog)
     added, removed = catalog.pending()
+    index.mend(catalog, catalog.indexed() - len(removed))
     # Others answer from what was published: nothing is taken away under them before they are told.
     late = [] if index.shared is None else [item for item in removed if item[0] not in set(added)]
     _take_out(catalog, index, removed if index.shared is None else [item for item in removed if item not in set(late)])
@@ -172,8 +172,8 @@ class Index:
         index._refill(catalog, stores)
         return index
 
-    def mend(self, catalog: Catalog) -> None:
-        """Write all vectors anew where the server that held them has come back without them.
+    def mend(self, catalog: Catalog, least: int) -> None:
+        """Write all vectors anew where a server does not hold the `least` of them: it has come back without its disk.
 
         Raises:
             VectorsUnavailable: it is away. IndexLocked: another process has taken over writing.
@@ -183,7 +183,7 @@ class Index:
         if self._vectors.away:
             raise VectorsUnavailable(f"the Chroma server at {self.shared.server.url} does not answer; start it")
         self.shared.check()
-        if self._vectors.held() != catalog.indexed():
+        if self._vectors.held() < least:
             self._refill(catalog, ("chroma",))
 
     def _refill(self, catalog: Catalog, stores: Collection[str]) -> None:

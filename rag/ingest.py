@@ -81,7 +81,7 @@ class _Sync:
         for path in sorted(self.state.stale() & self.files.keys() - parts.keys()):
             parts[path] = [_Part(place, old.sha256) for place, old in self.state.parts(path).items()]
         self._make(parts, changed, ray)
-        settle(self.catalog, self.index)
+        settle(self.catalog, self.index, whole=True)
         self.state.forget_spared()
         unchanged = self.catalog.count() - self.added - self.updated
         skipped = (*self.catalog.skipped(), *sorted(self.unread.items()))

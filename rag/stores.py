@@ -26,8 +26,11 @@ from filelock import FileLock, Timeout
 from rag import feedback, manifest
 from rag.catalog import Catalog
 from rag.embed import Embedder, load
-from rag.errors import ArchiveIndexError, IndexLocked
+from rag.errors import ArchiveIndexError, IndexLocked, SettingsError, VectorsUnavailable
+from rag.follow import Follower
 from rag.index import STORES, Index, settle
+from rag.remote import ChromaServer, name_of
+from rag.shared import Shared
 
 Opened = tuple[Catalog, Index, Embedder]
 
@@ -39,10 +42,18 @@ _log = logging.getLogger(__name__)
 
 
 class Stores:
-    """Catalog, indexes and embedding model of the index in the folder `path`. Safe to use from several threads."""
+    """Catalog, indexes and embedding model of the index in the folder `path`. Safe to use from several threads.
 
-    def __init__(self, path: Path, model: str) -> None:
+    `chroma_url` names a Chroma server that holds the vectors for several processes, `chroma_headers` what it wants.
+    """
+
+    def __init__(
+        self, path: Path, model: str, chroma_url: str = "", chroma_headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self.path = path
+        server = ChromaServer(chroma_url, chroma_headers, name_of(path)) if chroma_url else None
+        self._shared = Shared(path, server, self._mend) if server else None
+        self._follower: Follower | None = None
         self._model = model
         self._gate = threading.Condition()
         self._shut = False  # whether somebody needs the stores for himself
@@ -90,7 +101,7 @@ class Stores:
         """
         with self._writing, ExitStack() as stack:
             building = rebuild or not self.exist()
-            self._acquire(_PATIENCE)
+            self._acquire(_PATIENCE, anew=rebuild)
             if building or not self._writable:
                 stack.enter_context(self._alone())
                 # Embedded Chroma does not see what another process wrote since it was opened.
@@ -103,6 +114,8 @@ class Stores:
                     stack.close()
             try:
                 yield self._open()
+            except VectorsUnavailable:  # nothing is wrong here
+                raise
             except BaseException as error:
                 self._writable = False  # before anything else is written, it is looked at again
                 if _is_full(error):
@@ -112,11 +125,41 @@ class Stores:
                     ) from error
                 raise
 
+    def follow(self, name: str = "") -> int:
+        """Bring this index, a copy of the archive `name` on the Chroma server, in line; how many articles have changed.
+
+        Raises:
+            SettingsError: there is no server, or no such archive. Otherwise as `Shared.follow` and `Follower.follow`.
+        """
+        if self._shared is None:
+            raise SettingsError("only what is on a Chroma server can be followed; name one with ON_RECORD_CHROMA_URL")
+        if self._follower is None:
+            self._shared.follow(name)
+            self._follower = Follower(self._shared, self.writing)
+        return self._follower.follow()
+
+    def refuse_copy(self) -> None:
+        """Raises SettingsError where this index is a copy of what another process writes."""
+        if self._shared is not None and self._shared.follows:
+            raise SettingsError(
+                f"the index {self.path} follows what another process writes and is never synced; sync there, or name "
+                "another index with --index"
+            )
+
+    def _mend(self) -> None:
+        """Write anew what the Chroma server has lost. Called in a thread of its own."""
+        with self._writing:
+            if self._lock is not None:
+                with self.writing() as (catalog, index, _):
+                    settle(catalog, index)
+
     def close(self) -> None:
         """Close the stores once they are given back, and let others write. They open again when they are used again."""
         with self._writing, self._alone():
             self._close()
             self._release()
+            if self._shared is not None:
+                self._shared.close()
 
     def remake(self) -> int:
         """Make both indexes again from the catalog, without embedding anything; how many passages they hold then.
@@ -193,7 +236,7 @@ class Stores:
         """The indexes, holding what the catalog says: what was left undone is done, what is damaged made again."""
         index: Index | None = None
         try:
-            index = Index(self.path)
+            index = Index(self.path, self._shared)
             wrong = index.damaged(catalog.indexed(), catalog.samples())
             if not wrong and not any(catalog.pending()):
                 return index
@@ -203,8 +246,8 @@ class Stores:
             if self._lock is None:
                 try:
                     self._acquire(0)
-                except IndexLocked as locked:
-                    if index:  # who writes is about to do it
+                except ArchiveIndexError as locked:
+                    if index:  # who writes is about to do it, or will when the server is back
                         return index
                     raise ArchiveIndexError(f"{next(iter(wrong.values()))}; and {locked}") from None
                 stack.callback(self._release)
@@ -222,7 +265,7 @@ class Stores:
         begun = time.monotonic()
         if index:
             index.close()
-        index = Index.remade(self.path, catalog, wrong)
+        index = Index.remade(self.path, catalog, wrong, self._shared)
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
         _log.warning(
             "the index %s was damaged (%s) and was made again from the catalog: %d passages in %.1f s",
@@ -231,14 +274,16 @@ class Stores:
         return index
 
     def _discard(self) -> None:
+        if self._shared is not None:
+            self._shared.forget()
         # In this order: a manifest that is missing is written anew, and must not find another model's vectors.
         feedback.discard_all_else(self.path / feedback.CATALOG)
         (self.path / manifest.NAME).unlink(missing_ok=True)
-        Index.destroy(self.path)
+        Index.destroy(self.path, STORES, self._shared)
 
     # The lock
 
-    def _acquire(self, patience: float) -> None:
+    def _acquire(self, patience: float, *, anew: bool = False) -> None:
         """Take the lock, unless it is held already; wait so many seconds for it."""
         if self._lock is not None:
             return
@@ -253,6 +298,12 @@ class Stores:
                 "(a server that runs with --watch brings the index up to date by itself), or use another index with "
                 "--index"
             ) from None
+        if self._shared is not None:
+            try:
+                self._shared.take(anew=anew)
+            except BaseException:
+                lock.release()
+                raise
         self._lock = lock
         # argv[0] alone would be the path of a script.
         who = {
@@ -265,6 +316,8 @@ class Stores:
 
     def _release(self) -> None:
         if self._lock is not None:
+            if self._shared is not None:
+                self._shared.release()
             (self.path / _WRITER).unlink(missing_ok=True)
             self._lock.release()
             self._lock = None

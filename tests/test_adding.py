@@ -14,8 +14,9 @@ import pytest
 from sites import ALLOWED, Page, Site, site
 
 from rag import Assistant, cli, corpus, stores
-from rag.adding import FOLDER, AddReport, add
+from rag.adding import AddReport, add
 from rag.errors import CorpusError
+from rag.folder import ADDED as FOLDER
 from rag.webpage import extract_html, noted
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,7 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("containers", "mail", "database"),
     ("epub", "exports"),
     ("corpus", "catalog", "manifest", "check", "syncstate"),
-    ("chroma", "journal"),
+    ("remote", "journal"),
+    ("chroma",),
     ("lease",),
     ("shared",),
     ("index", "bulk"),
@@ -52,7 +53,7 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
 # Libraries that stand behind one module, so that they can be exchanged and are imported no earlier than needed.
 HOMES = {
-    "chromadb": {"chroma", "lease"},
+    "chromadb": {"chroma", "lease", "remote"},
     "tantivy": {"index"},
     "llama_index.vector_stores": {"chroma"},
     "llama_index": {"chroma", "llm", "llama"},
@@ -78,8 +79,8 @@ HOMES = {
     "prometheus_client": {"web"},
 }
 MAY_PRINT = {"terminal.py", "web/server.py"}  # the server says its address once it answers
-# What Gradio, OpenMP and Ray read when they are loaded.
-MAY_WRITE_ENVIRON = {"web/__init__.py", "embed.py", "bulk.py", "spread.py"}
+# What Gradio, OpenMP, Ray and onnxruntime read when they are loaded.
+MAY_WRITE_ENVIRON = {"web/__init__.py", "embed.py", "bulk.py", "spread.py", "onnx.py"}
 LONGEST = 400  # lines
 
 

@@ -93,7 +93,7 @@ def test_every_library_that_the_package_imports_is_declared() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for top in {name.split(".")[0] for name in names} - {"rag"} - set(sys.stdlib_module_names):
-                declared = {canonicalize_name(owner) for owner in owners[top]} & set(ranges("gguf"))
+                declared = {canonicalize_name(owner) for owner in owners[top]} & set(ranges("gguf", "ray"))
                 assert declared, f"{path.name} imports {top}; declare its package in pyproject.toml"
 
 

@@ -1,4 +1,4 @@
-"""Chroma and Tantivy, for real: what is added is found, what is removed is not."""
+"""Chroma and Tantivy, for real, in a folder and on a server: what is added is found, what is removed is not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromas import Chroma
 
 from rag.catalog import StoredPassage
 from rag.embed import BUNDLED, Embedder, load
 from rag.index import Index, stems
 from rag.records import Article, Passage, Sentence
+from rag.remote import ChromaServer
+from rag.shared import Shared
 
 TEXTS = {
     "nl": "Robert Kyncl zei dat makers betaald moeten worden voor hun werk.",
@@ -26,6 +29,10 @@ def embedder() -> Embedder:
     return load(BUNDLED)
 
 
+def shared_on(chroma: Chroma, path: Path) -> Shared:
+    return Shared(path, ChromaServer(chroma.url, name="archive"), lambda: None)
+
+
 def stored(language: str, embedder: Embedder, text: str = "") -> StoredPassage:
     text = text or TEXTS[language]
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -34,9 +41,19 @@ def stored(language: str, embedder: Embedder, text: str = "") -> StoredPassage:
     return StoredPassage(f"{language}:{digest[:8]}", passage, embedder.embed_passages([text, text]))
 
 
-@pytest.fixture
-def index(tmp_path: Path, embedder: Embedder) -> Iterator[Index]:
-    opened = Index(tmp_path)
+@pytest.fixture(scope="module")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chroma]:
+    with Chroma(tmp_path_factory.mktemp("server") / "chroma") as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "server"])
+def index(request: pytest.FixtureRequest, tmp_path: Path, embedder: Embedder) -> Iterator[Index]:
+    shared = None
+    if request.param == "server":
+        chroma: Chroma = request.getfixturevalue("chroma")
+        Index.destroy(tmp_path, shared=(shared := shared_on(chroma, tmp_path)))
+    opened = Index(tmp_path, shared)
     opened.add([stored(language, embedder) for language in TEXTS])
     yield opened
     opened.close()
