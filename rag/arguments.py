@@ -90,7 +90,6 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     sync.add_argument(
         "--ray",
         type=_cluster,
-        default="",
         metavar="ADDRESS",
         help="share the embedding among the machines of the Ray cluster at host:port; auto: the one running here",
     )

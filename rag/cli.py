@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sync(args: argparse.Namespace) -> int:
     with _assistant(args) as assistant:
-        report = assistant.sync(progress=sys.stderr.isatty(), rebuild=args.rebuild, ray=args.ray)
+        report = assistant.sync(progress=sys.stderr.isatty(), rebuild=args.rebuild, ray=args.ray or "")
     if args.json:
         print_json(report.to_dict())
     else:

@@ -268,7 +268,7 @@ class Stores:
         index = Index.remade(self.path, catalog, wrong, self._shared)
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
         _log.warning(
-            "the index %s was damaged (%s) and was made again from the catalog: %d passages in %.1f s",
+            "the index %s was incomplete or damaged (%s); made again from the catalog: %d passages in %.1f s",
             *(self.path, told, catalog.indexed(), time.monotonic() - begun),
         )
         return index
