@@ -59,7 +59,8 @@ class VectorIndex:
                 self._asking = self._writing = chromadb.PersistentClient(str(path / FOLDER), settings=settings)
                 self.held()  # a damaged folder is told now
             except BaseException:
-                self.close()
+                if self._asking is not None:
+                    self.close()
                 _forget(path / FOLDER)
                 raise
             return
