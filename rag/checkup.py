@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.catalog import Catalog, StoredPassage
-from rag.errors import RagError
+from rag.errors import RagError, VectorsUnavailable
 from rag.index import Index, stems
 from rag.machine import Finding
 from rag.restore import unfinished
@@ -44,6 +44,8 @@ def archive(stores: Stores, *, repair: bool = False) -> Iterator[Finding]:
             yield _repaired(stores, [finding.name for finding in found if not finding.ok])
             found = list(_looked_at(stores))
         yield from found
+    except VectorsUnavailable as error:
+        yield Finding("Chroma", False, f"{error}; questions are answered from the catalog until then")
     except RagError as error:
         yield Finding("index", False, str(error))
 
@@ -72,13 +74,19 @@ def _looked_at(stores: Stores) -> Iterator[Finding]:
 
 def counts(path: Path, catalog: Catalog, index: Index) -> Finding:
     """Whether the catalog and both indexes hold as many passages."""
-    expected, held, words = catalog.indexed(), index.vectors_held(), index.words_held()
+    expected, words = catalog.indexed(), index.words_held()
+    held = expected if _not_ours(index) else index.vectors_held()
     added, removed = catalog.pending()
     waiting = f"; {len(added)} passages wait to be indexed, {len(removed)} to be taken out" if added or removed else ""
     if held == words == expected:
         return Finding("index", True, f"{path}{waiting}")
     missing = f"{path} holds {held} vectors and {words} texts, expected {expected} of each"
     return Finding("index", False, f"{missing}{waiting}; {_REPAIR}")
+
+
+def _not_ours(index: Index) -> bool:
+    """Whether the vectors are those of another process, which this index follows."""
+    return index.shared is not None and index.shared.follows
 
 
 def articles(catalog: Catalog) -> Finding:
@@ -126,6 +134,8 @@ def vectors(catalog: Catalog) -> Finding:
 
 def chroma(catalog: Catalog, index: Index) -> Finding:
     """Whether Chroma has the vector of every passage, and some passages are found by theirs."""
+    if _not_ours(index):
+        return Finding("Chroma", True, "another process writes it, and may be ahead of this copy")
     missing = [one for language, ids in _ids(catalog) for one in index.lacking(ids, language)["chroma"]]
     if missing:
         return Finding("Chroma", False, f"it lacks the vectors of {_named(missing)}; {_REPAIR}")

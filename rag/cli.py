@@ -284,7 +284,7 @@ def _findings(wanted: settings.Settings, index: Path, *, repair: bool) -> Iterat
     servers = {settings.variable(name): getattr(wanted, name) for name in ("llm_url", "chroma_url")}
     models = {settings.variable(name): getattr(wanted, name) for name in ("embed_model", "rerank_model")}
     yield doctor.corpus(wanted.corpus.expanduser())
-    yield from doctor.index(index, wanted.embed_model, repair=repair)
+    yield from doctor.index(index, wanted.embed_model, (wanted.chroma_url, wanted.chroma_headers), repair=repair)
     yield doctor.embedding(wanted.embed_model)
     yield doctor.reranking(wanted.rerank_model)
     yield machine.outward(servers, models)

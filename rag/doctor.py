@@ -26,6 +26,7 @@ from rag.stores import Stores
 
 _QUOTE = "Forty ships had waited outside the harbour of Lindmouth for a pilot."
 _QUESTION = "How many ships had waited outside the harbour of Lindmouth?"
+Server = tuple[str, tuple[tuple[str, str], ...]]
 _LONGEST = 80  # characters of a reply that are shown
 _ADVICE = {
     "slow": "take a smaller model, or raise ON_RECORD_LLM_TIMEOUT",
@@ -41,9 +42,12 @@ def corpus(folder: Path) -> Finding:
     return Finding("corpus", True, f"{folder}, {sum(path.is_file() for path in folder.rglob('*'))} files")
 
 
-def index(folder: Path, model: str, *, repair: bool = False) -> Iterator[Finding]:
-    """The index in a folder, which the embedding model of this name made, and what it holds; mended first if wanted."""
-    stores = Stores(folder, model)
+def index(folder: Path, model: str, server: Server = ("", ()), *, repair: bool = False) -> Iterator[Finding]:
+    """The index in a folder, which the embedding model of this name made, and what it holds; mended first if wanted.
+
+    `server` is the Chroma server that holds the vectors: what `ON_RECORD_CHROMA_URL` and `…_HEADERS` say of it.
+    """
+    stores = Stores(folder, model, *server)
     try:
         if stores.exist() or unfinished(folder):
             yield from checkup.archive(stores, repair=repair)

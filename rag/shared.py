@@ -121,8 +121,9 @@ class Shared:
         self._note()  # or who is killed now could not take it again
         self._lease.take()
         try:
-            told = self.told()
-            if told and told.epoch != self._noted.get("epoch") and not anew:
+            with talking(self.server):
+                found = self._journal(self._lease.check())
+            if found is not None and found.metadata["epoch"] != self._noted.get("epoch") and not anew:
                 raise ArchiveIndexError(
                     f"the Chroma server at {self.server.url} holds an archive {self.server.name} that is not of the "
                     f"index {self.path}; name another index with --index (its folder's name is that on the server), or "

@@ -186,8 +186,13 @@ def test_nobody_is_without_an_answer_while_the_archive_is_built_anew(
 
 
 def test_every_question_is_answered_while_the_server_is_killed_and_started_again(
-    chroma: Chroma, corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    chroma: Chroma,
+    corpus: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("rag.lease.BEAT", 1.0)
     with Assistant(corpus=corpus, index=tmp_path / "index") as writer:
         writer.sync()
         with copies(tmp_path, 1) as (copy,):
@@ -209,15 +214,18 @@ def test_every_question_is_answered_while_the_server_is_killed_and_started_again
     assert len(outages) == 2  # for each index one, however many questions
 
 
-def test_a_server_that_hangs_holds_up_one_question_and_no_more(chroma: Chroma, corpus: Path, tmp_path: Path) -> None:
+def test_a_server_that_hangs_holds_up_one_question_and_no_more(
+    chroma: Chroma, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.chroma._ASKING", 2.0)
     with Assistant(corpus=corpus, index=tmp_path / "index") as writer:
         writer.sync()
         with asking(writer) as seconds:
             time.sleep(0.5)
             chroma.pause()
-            time.sleep(6)
+            time.sleep(3.5)
             chroma.resume()
-        assert sum(waited > 2 for waited in seconds) == 1
+        assert sum(waited > 2.0 for waited in seconds) == 1
         assert len(seconds) > 10
 
 
