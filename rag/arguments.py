@@ -99,6 +99,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         [as_json],
         [
             "add https://news.example/2025/article.html",
+            "add https://news.example/a.html https://other.example/b.pdf --json",
             "add https://news.example/feed.xml --limit 20 --corpus path/to/articles",
         ],
     )
