@@ -1,6 +1,6 @@
 """What a large archive costs: opening it, a question, a sync, the memory of the server; and how that grows.
 
-    python benchmarks/large.py FOLDER [--passages 1000,10000,100000] [--chroma-url URL]
+    python benchmarks/large.py FOLDER [--passages 1000,10000,100000]
 
 Builds an archive of each size below FOLDER where it is not there yet (see resampled.py: real sentences recombined, real
 vectors with noise; 100,000 passages take some twenty minutes and 2 GB) and measures each in a process of its own. Times
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from resampled import Resampled, build, pool  # noqa: E402
+from speed import memory, running  # noqa: E402
 
 from rag import Assistant  # noqa: E402
 
@@ -93,43 +93,25 @@ def measured(folder: Path) -> dict[str, Any]:
 
 def served(folder: Path) -> dict[str, Any]:
     """The server: seconds until the page answers (with a sync that finds nothing to do), and its megabytes then."""
-    begun = time.perf_counter()
     where = ["--corpus", str(folder / "corpus"), "--index", str(folder / "index"), "--port", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "rag", "serve", *where],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        address = next(line.split()[-1] for line in server.stdout if "http://" in line)
-        with urllib.request.urlopen(address) as page:
-            assert page.status == 200
-        found: dict[str, Any] = {"server reachable": time.perf_counter() - begun}
+    with running(["-m", "rag", "serve", *where], os.environ) as (address, seconds, pid):
         for question in questions()[:20]:
             body = json.dumps({"question": question}).encode()
             asked = urllib.request.Request(f"{address}api/ask", body, headers={"Content-Type": "application/json"})
             with urllib.request.urlopen(asked) as answer:
                 assert answer.status == 200
-        memory = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text())
-        assert memory
-        found["server, MB"] = int(memory[1]) / 1000
-        server.terminate()
+        taken = memory(pid)
     size = sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file())
-    return {**found, "index on disk, MB": size / 1e6}
+    return {"server reachable": seconds, "server, MB": taken, "index on disk, MB": size / 1e6}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--passages", default="1000,10000,100000")
-    parser.add_argument("--chroma-url", default="", help="a Chroma server for the vectors")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["ON_RECORD_RATE"] = "0"
-    if options.chroma_url:
-        os.environ["ON_RECORD_CHROMA_URL"] = options.chroma_url
     if options.one:
         print(json.dumps(measured(options.folder)))
         return

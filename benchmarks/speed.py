@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,11 +68,12 @@ def from_cold(environment: dict[str, str]) -> float:
     return time.perf_counter() - begun
 
 
-def until_reachable(environment: dict[str, str], questions: Sequence[str] = ()) -> tuple[float, float]:
-    """Seconds until the page answers, and the process's megabytes after the questions."""
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[str, float, int]]:
+    """A server: its address, the seconds until its page answered, and its process."""
     begun = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "app.py"],
+        [sys.executable, *command],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -82,7 +84,18 @@ def until_reachable(environment: dict[str, str], questions: Sequence[str] = ()) 
         address = next(line.split()[-1] for line in server.stdout if "http://" in line)
         with urllib.request.urlopen(address) as page:
             assert page.status == 200
-        spent = time.perf_counter() - begun
+        yield address, time.perf_counter() - begun, server.pid
+        server.terminate()
+
+
+def memory(pid: int) -> float:
+    """Megabytes of a process, as Linux counts them (VmRSS)."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1000
+
+
+def until_reachable(environment: dict[str, str], questions: Sequence[str] = ()) -> tuple[float, float]:
+    """Seconds until the page answers, and the process's megabytes after the questions."""
+    with running(["app.py"], environment) as (address, spent, pid):
         for question in questions:
             data = json.dumps({"data": [question]}).encode()
             request = urllib.request.Request(
@@ -92,9 +105,7 @@ def until_reachable(environment: dict[str, str], questions: Sequence[str] = ()) 
                 event = json.load(told)["event_id"]
             with urllib.request.urlopen(f"{address}gradio_api/call/ask/{event}") as answer:
                 assert b"complete" in answer.read()
-        memory = Path(f"/proc/{server.pid}/status").read_text() if questions else "VmRSS: 0 kB"
-        server.terminate()
-    return spent, int(memory.split("VmRSS:")[1].split()[0]) / 1000
+        return spent, memory(pid)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ is only told, and nothing is ever deleted.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from rag.restore import unfinished
 from rag.stores import Stores
 from rag.terms import text_forms
 
+Found = list[tuple[str, float]]  # ids of passages, and how near or how well they match
 _AT_ONCE = 500  # passages looked at together
 _SAMPLE = 40  # passages that look for themselves
 _FIRST = 5  # among so many first ones a passage has to find itself: Chroma's search is approximate
@@ -136,26 +137,27 @@ def chroma(catalog: Catalog, index: Index) -> Finding:
     """Whether Chroma has the vector of every passage, and some passages are found by theirs."""
     if _not_ours(index):
         return Finding("Chroma", True, "another process writes it, and may be ahead of this copy")
-    missing = [one for language, ids in _ids(catalog) for one in index.lacking(ids, language)["chroma"]]
-    if missing:
-        return Finding("Chroma", False, f"it lacks the vectors of {_named(missing)}; {_REPAIR}")
-    sample = _sample(catalog)
-    lost = [item.id for item in sample if not _is_among(item, _nearest(item, index), catalog)]
-    if lost:
-        return Finding("Chroma", False, f"it does not find {_named(lost)} by their own vectors; {_REPAIR}")
-    return Finding("Chroma", True, f"it has every vector; {len(sample)} of {len(sample)} passages find themselves")
+    return _complete(("Chroma", "vector"), catalog, index, _nearest)
 
 
 def tantivy(catalog: Catalog, index: Index) -> Finding:
     """Whether Tantivy has the text of every passage, and some passages are found by theirs."""
-    missing = [one for language, ids in _ids(catalog) for one in index.lacking(ids, language)["tantivy"]]
+    return _complete(("Tantivy", "text"), catalog, index, _matching)
+
+
+def _complete(
+    told: tuple[str, str], catalog: Catalog, index: Index, find: Callable[[StoredPassage, Index], Found]
+) -> Finding:
+    """Whether the index of this name has what it keeps of every passage, and finds some passages by it."""
+    name, kept = told
+    missing = [one for language, ids in _ids(catalog) for one in index.lacking(ids, language)[name.lower()]]
     if missing:
-        return Finding("Tantivy", False, f"it lacks the texts of {_named(missing)}; {_REPAIR}")
+        return Finding(name, False, f"it lacks the {kept}s of {_named(missing)}; {_REPAIR}")
     sample = _sample(catalog)
-    lost = [item.id for item in sample if not _is_among(item, _matching(item, index), catalog)]
+    lost = [item.id for item in sample if not _is_among(item, find(item, index), catalog)]
     if lost:
-        return Finding("Tantivy", False, f"it does not find {_named(lost)} by their own words; {_REPAIR}")
-    return Finding("Tantivy", True, f"it has every text; {len(sample)} of {len(sample)} passages find themselves")
+        return Finding(name, False, f"it does not find {_named(lost)} by their own {kept}s; {_REPAIR}")
+    return Finding(name, True, f"it has every {kept}; {len(sample)} of {len(sample)} passages find themselves")
 
 
 def _ids(catalog: Catalog) -> Iterator[tuple[str, list[str]]]:
@@ -176,12 +178,12 @@ def _language(item: StoredPassage) -> str:
     return item.passage.article.language or "und"
 
 
-def _nearest(item: StoredPassage, index: Index) -> list[tuple[str, float]]:
+def _nearest(item: StoredPassage, index: Index) -> Found:
     found = index.nearest(item.vectors[0].tolist(), _language(item), _FIRST)
     return [(passage_id, cosine) for passage_id, cosine in found if cosine > _SAME]
 
 
-def _matching(item: StoredPassage, index: Index) -> list[tuple[str, float]]:
+def _matching(item: StoredPassage, index: Index) -> Found:
     text, language = f"{item.passage.context}\n{item.passage.text}", item.passage.article.language
     return index.matching(
         stemmed=set(stems(text, language)), forms=set(text_forms(text)), language=_language(item), limit=_FIRST

@@ -48,6 +48,20 @@ def counts(assistant: Assistant) -> tuple[int, int, int, int]:
     return report.added, report.updated, report.removed, report.unchanged
 
 
+def what_is_embedded(assistant: Assistant) -> list[str]:
+    """A list into which comes whatever this assistant embeds from here on."""
+    embedder = assistant._open()[2]
+    embedded: list[str] = []
+    real = embedder.embed_passages
+
+    def watched(texts: Sequence[str]) -> Vectors:
+        embedded.extend(texts)
+        return real(texts)
+
+    embedder.embed_passages = watched  # type: ignore[method-assign]
+    return embedded
+
+
 def test_the_index_follows_the_folder(folder: Path, tmp_path: Path) -> None:
     with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
         assert counts(assistant) == (2, 0, 0, 0)
@@ -97,15 +111,7 @@ def test_an_article_that_becomes_unreadable_no_longer_answers(folder: Path, tmp_
 def test_an_unchanged_archive_is_not_embedded_again(folder: Path, tmp_path: Path) -> None:
     with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
         assistant.sync()
-        embedder = assistant._open()[2]
-        embedded: list[str] = []
-        real = embedder.embed_passages
-
-        def watched(texts: Sequence[str]) -> Vectors:
-            embedded.extend(texts)
-            return real(texts)
-
-        embedder.embed_passages = watched  # type: ignore[method-assign]
+        embedded = what_is_embedded(assistant)
         assert counts(assistant) == (0, 0, 0, 2)
         assert embedded == []
 
@@ -273,15 +279,7 @@ def test_an_article_answers_at_every_moment_while_it_is_replaced(folder: Path, t
 
 def test_a_text_is_embedded_once_also_when_its_file_moves_or_grows(folder: Path, tmp_path: Path) -> None:
     with Assistant(corpus=folder, index=tmp_path / "index") as assistant:
-        embedder = assistant._open()[2]
-        embedded: list[str] = []
-        real = embedder.embed_passages
-
-        def watched(texts: Sequence[str]) -> Vectors:
-            embedded.extend(texts)
-            return real(texts)
-
-        embedder.embed_passages = watched  # type: ignore[method-assign]
+        embedded = what_is_embedded(assistant)
         (folder / "moved").mkdir()
         for path in folder.glob("*.md"):
             path.rename(folder / "moved" / path.name)
