@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from resampled import Resampled, build, pool  # noqa: E402
-from speed import memory, running  # noqa: E402
+from speed import memory, running, seconds  # noqa: E402
 
 from rag import Assistant  # noqa: E402
 
@@ -58,17 +58,9 @@ def measured(folder: Path) -> dict[str, Any]:
         timed("opening", begun)
         for question in asked[:5]:
             assistant.ask(question)
-        spent = []
-        for question in asked:
-            begun = time.perf_counter()
-            assistant.ask(question)
-            spent.append(time.perf_counter() - begun)
+        spent = seconds(assistant.ask, asked)
         found["question"], found["slowest question"] = statistics.median(spent), max(spent)
-        spent = []
-        for question in asked:
-            begun = time.perf_counter()
-            assistant.search(question)
-            spent.append(time.perf_counter() - begun)
+        spent = seconds(assistant.search, asked)
         found["search"], found["slowest search"] = statistics.median(spent), max(spent)
         begun = time.perf_counter()
         assistant.sync()
@@ -94,7 +86,7 @@ def measured(folder: Path) -> dict[str, Any]:
 def served(folder: Path) -> dict[str, Any]:
     """The server: seconds until the page answers (with a sync that finds nothing to do), and its megabytes then."""
     where = ["--corpus", str(folder / "corpus"), "--index", str(folder / "index"), "--port", "0"]
-    with running(["-m", "rag", "serve", *where], os.environ) as (address, seconds, pid):
+    with running(["-m", "rag", "serve", *where], os.environ) as (address, reached, pid):
         for question in questions()[:20]:
             body = json.dumps({"question": question}).encode()
             asked = urllib.request.Request(f"{address}api/ask", body, headers={"Content-Type": "application/json"})
@@ -102,7 +94,7 @@ def served(folder: Path) -> dict[str, Any]:
                 assert answer.status == 200
         taken = memory(pid)
     size = sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file())
-    return {"server reachable": seconds, "server, MB": taken, "index on disk, MB": size / 1e6}
+    return {"server reachable": reached, "server, MB": taken, "index on disk, MB": size / 1e6}
 
 
 def main() -> None:

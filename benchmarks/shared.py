@@ -28,6 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from chromas import Chroma  # noqa: E402
 from large import questions  # noqa: E402
+from speed import seconds  # noqa: E402
 
 from rag import Assistant  # noqa: E402
 from rag.chroma import VectorIndex  # noqa: E402
@@ -48,12 +49,8 @@ def timed(found: Figures, name: str, of: int, unit: str) -> Iterator[None]:
 
 
 def asked(ask: Callable[[str], object]) -> str:
-    spent = []
-    for question in questions()[:40]:
-        begun = time.perf_counter()
-        ask(question)
-        spent.append(1000 * (time.perf_counter() - begun))
-    return f"{statistics.median(spent[5:]):.0f} ms, {max(spent[5:]):.0f} ms"
+    spent = seconds(ask, questions()[:40])[5:]
+    return f"{1000 * statistics.median(spent):.0f} ms, {1000 * max(spent):.0f} ms"
 
 
 def memory(pid: int) -> str:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,16 @@ def shown(name: str, seconds: list[float], unit: str = "s") -> str:
     return f"{name}: {statistics.median(values):.1f} {unit} ({min(values):.1f} to {max(values):.1f})"
 
 
+def seconds(ask: Callable[[str], object], questions: Sequence[str]) -> list[float]:
+    """What each question takes."""
+    spent = []
+    for question in questions:
+        begun = time.perf_counter()
+        ask(question)
+        spent.append(time.perf_counter() - begun)
+    return spent
+
+
 def in_process(questions: list[str]) -> tuple[float, list[float]]:
     """Seconds of the sync, and of every question after the first."""
     with Assistant() as assistant:
@@ -43,12 +53,7 @@ def in_process(questions: list[str]) -> tuple[float, list[float]]:
         assistant.sync()
         synced = time.perf_counter() - begun
         assistant.ask(QUESTION)
-        spent = []
-        for question in questions:
-            begun = time.perf_counter()
-            assistant.ask(question)
-            spent.append(time.perf_counter() - begun)
-    return synced, spent
+        return synced, seconds(assistant.ask, questions)
 
 
 def without_the_cross_encoder(questions: list[str]) -> list[float]:

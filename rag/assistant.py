@@ -23,7 +23,6 @@ from rag.clock import Clock
 from rag.errors import CorpusError, LLMError, SettingsError
 from rag.feedback import Feedback
 from rag.followup import standalone
-from rag.ingest import ingest
 from rag.question import MAX_QUESTION, check_question
 from rag.reader import judge, mode, read
 from rag.records import Answer, Article, Event, Hit, Overview, SyncReport
@@ -351,6 +350,8 @@ class Assistant:
         if not self.corpus.is_dir():
             expected = "expected a folder of articles; name one with --corpus or ON_RECORD_CORPUS"
             raise CorpusError(f"the corpus {self.corpus} is not a folder; {expected}")
+        from rag.ingest import ingest  # reading files is nothing that a question needs
+
         with self._stores.writing(rebuild=rebuild) as (catalog, index, embedder):
             return ingest(self.corpus, catalog=catalog, index=index, embedder=embedder, progress=progress, ray=ray)
 

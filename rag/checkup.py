@@ -16,7 +16,7 @@ from rag.catalog import Catalog, StoredPassage
 from rag.errors import RagError, VectorsUnavailable
 from rag.index import Index, stems
 from rag.machine import Finding
-from rag.restore import unfinished
+from rag.manifest import unfinished
 from rag.stores import Stores
 from rag.terms import text_forms
 

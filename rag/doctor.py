@@ -18,10 +18,10 @@ from rag.check import Checker
 from rag.errors import LLMError, RagError
 from rag.llm import LanguageModel, LazyModel, ModelFailed
 from rag.machine import Finding
+from rag.manifest import unfinished
 from rag.prose import Draft, Reply, request
 from rag.records import Article, Citation
 from rag.rerank import open_reranker
-from rag.restore import unfinished
 from rag.stores import Stores
 
 _QUOTE = "Forty ships had waited outside the harbour of Lindmouth for a pilot."

@@ -89,8 +89,9 @@ def settle(catalog: Catalog, index: Index, whole: bool = False) -> None:
     added, removed = catalog.pending()
     index.mend(catalog, catalog.indexed() - len(removed))
     # Others answer from what was published: nothing is taken away under them before they are told.
-    late = [] if index.shared is None else [item for item in removed if item[0] not in set(added)]
-    _take_out(catalog, index, removed if index.shared is None else [item for item in removed if item not in set(late)])
+    again = set(added)
+    late = [item for item in removed if item[0] not in again] if index.shared is not None else []
+    _take_out(catalog, index, [item for item in removed if item[0] in again] if index.shared is not None else removed)
     for start in range(0, len(added), BATCH):
         ids = added[start : start + BATCH]
         index.add(catalog.passages(ids))

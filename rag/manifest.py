@@ -11,11 +11,22 @@ from rag.errors import ArchiveIndexError, IndexMismatch
 from rag.split import SPLITTING_VERSION
 
 NAME = "manifest.json"
+RESTORING = "restore.json"  # the note of a restore under way, in the folder that becomes the index
 
 
 def exists(path: Path) -> bool:
     """Whether an index was ever begun in the folder `path`."""
     return (path / NAME).exists()
+
+
+def staging(path: Path) -> Path:
+    """Where a restore puts what becomes the folder `path`, until all of it is there."""
+    return path.with_name(f"{path.name}.restoring")
+
+
+def unfinished(path: Path) -> bool:
+    """Whether a restore into this index was cut off half-way, so that nobody should use it before it is finished."""
+    return (staging(path) / RESTORING).exists()
 
 
 def check(path: Path, embedder: Embedder) -> None:

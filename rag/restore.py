@@ -1,9 +1,9 @@
 """A backup put back: read and checked as a whole before anything that is there is touched.
 
 Everything is unpacked beside its place, into folders that end in ".restoring", and compared with the checksums. Only
-then a note says what is to go where (`NOTE`), folders that are in the way are renamed to ".before-…", and the new ones
-take their names. Killed before the note stands, a restore has changed nothing; after it, the next one begins by
-finishing it, and `unfinished` tells others not to use the index until then.
+then a note says what is to go where (`manifest.RESTORING`), folders that are in the way are renamed to ".before-…",
+and the new ones take their names. Killed before the note stands, a restore has changed nothing; after it, the next one
+begins by finishing it, and `unfinished` tells others not to use the index until then.
 
 A backup may come from anybody. Members are files below two folders, and nothing else: no links, no devices, no names
 that lead elsewhere. Nothing of tarfile's own extraction is used.
@@ -33,9 +33,8 @@ from filelock import FileLock, Timeout
 from rag import backup, embed, manifest, shared
 from rag.database import Database
 from rag.errors import ArchiveIndexError, BackupError, IndexLocked, RagError
+from rag.manifest import RESTORING, staging, unfinished
 
-NOTE = "restore.json"  # in the folder that becomes the index; it goes when all is in place
-_STAGED = ".restoring"
 _LOCK = "lock"
 _OWN = {_LOCK, "writer.json"}  # what lies in the folder of an index that was never built
 _LARGEST_HEAD = 1_000_000  # bytes read at once: a header of tar beyond that is meant to fill the memory
@@ -73,11 +72,6 @@ class RestoreReport:
         }
 
 
-def unfinished(index: Path) -> bool:
-    """Whether a restore into this index was cut off half-way, so that nobody should use it before it is finished."""
-    return (_staged(index) / NOTE).exists()
-
-
 def restore(file: Path, *, corpus: Path, index: Path, model: str, force: bool = False) -> RestoreReport:
     """Put the archive in a backup into the folders `corpus` and `index`; `model` is the embedding model in use.
 
@@ -108,10 +102,6 @@ def restore(file: Path, *, corpus: Path, index: Path, model: str, force: bool = 
 
 def _now() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
-
-
-def _staged(folder: Path) -> Path:
-    return folder.with_name(folder.name + _STAGED)
 
 
 @contextmanager
@@ -158,10 +148,10 @@ def _stage(file: Path, corpus: Path, index: Path) -> None:
         try:
             _clear(corpus, index)  # what a restore left that was killed before it had changed anything
             for folder in (corpus, index):
-                _staged(folder).mkdir(parents=True)
-            told = _unpack(file, _staged(corpus), _staged(index))
+                staging(folder).mkdir(parents=True)
+            told = _unpack(file, staging(corpus), staging(index))
             told |= {"corpus": str(corpus), "index": str(index), "aside": f".before-{_now()}"}
-            _write_down(_staged(index), told)
+            _write_down(staging(index), told)
         except BaseException:
             _clear(corpus, index)
             raise
@@ -169,7 +159,7 @@ def _stage(file: Path, corpus: Path, index: Path) -> None:
 
 def _clear(corpus: Path, index: Path) -> None:
     for folder in (corpus, index):
-        shutil.rmtree(_staged(folder), ignore_errors=True)
+        shutil.rmtree(staging(folder), ignore_errors=True)
 
 
 # Unpacking
@@ -317,26 +307,26 @@ def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> byte
 
 def _write_down(staged: Path, told: dict[str, Any]) -> None:
     """From here on the restore goes forward, whatever happens."""
-    part = staged / f"{NOTE}.part"
+    part = staged / f"{RESTORING}.part"
     with part.open("x", encoding="utf-8") as file:
         json.dump(told, file)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(staged / NOTE)
+    part.replace(staged / RESTORING)
     backup.sync_folder(staged)
 
 
 def _finish(index: Path) -> dict[str, Any]:
     """Put into place what a note says. May be begun again wherever it was cut off."""
-    told: dict[str, Any] = json.loads((_staged(index) / NOTE).read_text("utf-8"))
+    told: dict[str, Any] = json.loads((staging(index) / RESTORING).read_text("utf-8"))
     for folder in (Path(told["corpus"]), index):  # the index last: as long as it is not in place, the note is beside it
-        if _staged(folder).exists():
+        if staging(folder).exists():
             if folder.is_dir() and not {path.name for path in folder.iterdir()} - _OWN:
                 shutil.rmtree(folder)
             if folder.exists():
                 folder.rename(folder.with_name(folder.name + told["aside"]))
-            _staged(folder).rename(folder)
-    (index / NOTE).unlink()
+            staging(folder).rename(folder)
+    (index / RESTORING).unlink()
     return told
 
 

@@ -194,7 +194,7 @@ class Stores:
     def _open(self) -> Opened:
         if self._opened is None:
             self.path.mkdir(parents=True, exist_ok=True)
-            if (self.path.with_name(f"{self.path.name}.restoring") / "restore.json").exists():
+            if manifest.unfinished(self.path):
                 raise ArchiveIndexError(
                     f"a restore into {self.path} was cut off; finish it with: python -m rag restore FILE"
                 )

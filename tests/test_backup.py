@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded import what_is_embedded
 from stories import BAKERY, CONTRACT, DEMOLITION, HARBOUR
 
 from rag import Assistant, backup, cli
@@ -29,7 +30,8 @@ from rag.backup import BackupReport, back_up
 from rag.embed import Vectors
 from rag.errors import BackupError, IndexLocked
 from rag.feedback import Feedback
-from rag.restore import RestoreReport, restore, unfinished
+from rag.manifest import unfinished
+from rag.restore import RestoreReport, restore
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = ("How many ships waited outside the breakwater?", "Wat zei bakker Joris Terhorst?", "Who is the mayor?")
@@ -98,19 +100,6 @@ def answers(assistant: Assistant) -> list[dict[str, Any]]:
     return [{**assistant.ask(question).to_dict(), "timings": None} for question in QUESTIONS]
 
 
-def counted(assistant: Assistant) -> list[str]:
-    """The list of all texts that this assistant embeds as passages from now on."""
-    embedder, embedded = assistant._open()[2], list[str]()
-    real = embedder.embed_passages
-
-    def watched(texts: Sequence[str]) -> Vectors:
-        embedded.extend(texts)
-        return real(texts)
-
-    embedder.embed_passages = watched  # type: ignore[method-assign]
-    return embedded
-
-
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -131,7 +120,7 @@ def test_an_archive_comes_back_with_its_answers_and_verdicts_and_nothing_is_embe
         assert answers(after)[0]["found"]
         assert after.feedback() == before.feedback()
         assert after.for_groups(()).size()[0] == 2
-        embedded = counted(after)
+        embedded = what_is_embedded(after)
         report_of_sync = after.sync()
         assert (report_of_sync.unchanged, report_of_sync.added, report_of_sync.updated) == (3, 0, 0)
         assert embedded == []
@@ -173,7 +162,7 @@ def test_a_backup_taken_while_a_sync_writes_and_readers_ask_is_finished_by_the_n
         there.restore(file)
         with there.opened() as restored:
             assert "forty ships" in restored.ask(QUESTIONS[0]).citations[0].quote
-            embedded = counted(restored)
+            embedded = what_is_embedded(restored)
             report = restored.sync()
             assert (report.added, report.updated, report.unchanged) == (1, 1, 2)
             assert not any("Bakkerij" in text for text in embedded)

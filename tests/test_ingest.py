@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from embedded import what_is_embedded
 from stories import HARBOUR
 
 from rag import Assistant, corpus
@@ -46,20 +47,6 @@ def folder(tmp_path: Path) -> Path:
 def counts(assistant: Assistant) -> tuple[int, int, int, int]:
     report = assistant.sync()
     return report.added, report.updated, report.removed, report.unchanged
-
-
-def what_is_embedded(assistant: Assistant) -> list[str]:
-    """A list into which comes whatever this assistant embeds from here on."""
-    embedder = assistant._open()[2]
-    embedded: list[str] = []
-    real = embedder.embed_passages
-
-    def watched(texts: Sequence[str]) -> Vectors:
-        embedded.extend(texts)
-        return real(texts)
-
-    embedder.embed_passages = watched  # type: ignore[method-assign]
-    return embedded
 
 
 def test_the_index_follows_the_folder(folder: Path, tmp_path: Path) -> None:
